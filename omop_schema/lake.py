@@ -1,0 +1,155 @@
+"""The lakehouse: what was submitted, as submitted, and what became of it (schema ``lake``).
+
+An *upload* is one file or request. It holds *documents*; each is one version of one *case*, and a case is
+one form of one patient. Nothing here is ever overwritten: a changed document is a new version.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from omop_schema.base import LAKE, metadata
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("upload_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("uploader", Text, nullable=False, comment="Who sent it: an account name or a token's subject"),
+    Column("source", Text, nullable=False, comment="The file's path, or the request's part name"),
+    Column("mapping", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("outcome", Text, nullable=False, server_default=text("'received'")),
+    Column("cases", Integer, nullable=False, server_default=text("0"), comment="Case documents read"),
+    Column("stored", Integer, nullable=False, server_default=text("0"), comment="New case versions"),
+    Column("unchanged", Integer, nullable=False, server_default=text("0"), comment="Already stored as they are"),
+    Column("rejected", Integer, nullable=False, server_default=text("0"), comment="Not valid, not stored"),
+    Column("rows", BigInteger, nullable=False, server_default=text("0"), comment="OMOP rows written"),
+    Column("problems", Integer, nullable=False, server_default=text("0")),
+    CheckConstraint("outcome IN ('received', 'loaded', 'partial', 'rejected')", name="outcome"),
+    UniqueConstraint("sha256", "mapping"),
+    schema=LAKE,
+    comment="The upload log: every file or request that was ever sent",
+)
+
+violations = Table(
+    "violations",
+    metadata,
+    Column("violation_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
+    Column("path", Text, nullable=False, comment="JSON path of the offending place"),
+    Column("reason", Text, nullable=False, comment="What is wrong; never the value"),
+    schema=LAKE,
+    comment="Why a document was rejected",
+)
+
+patients = Table(
+    "patients",
+    metadata,
+    Column("person_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("patient_id", Text, nullable=False, unique=True),
+    schema=LAKE,
+    comment="The person_id that each patient identifier was given, once",
+)
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("care_site_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("site", Text, nullable=False, unique=True),
+    schema=LAKE,
+    comment="The care_site_id that each clinical site was given, once",
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", Integer, Identity(always=True), primary_key=True, comment="High 31 bits of its row ids"),
+    Column("mapping", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("person_id", BigInteger, ForeignKey(patients.c.person_id), nullable=False, index=True),
+    Column("care_site_id", BigInteger, ForeignKey(sites.c.care_site_id)),
+    Column("version", Integer, nullable=False, comment="The newest document"),
+    Column("loaded_version", Integer, comment="The document its OMOP rows come from; NULL: not loaded yet"),
+    Column("loaded_at", DateTime(timezone=True)),
+    Column("plan", Text, comment="Digest of the mapping that made its rows"),
+    Column("first_date", Date, comment="Earliest date among its rows"),
+    Column("last_date", Date, comment="Latest date among its rows"),
+    UniqueConstraint("patient_id", "mapping", "form"),
+    schema=LAKE,
+    comment="One form of one patient; the unit that is loaded or replaced whole",
+)
+Index(
+    "ix_cases_pending",
+    cases.c.case_id,
+    postgresql_where=text("loaded_version IS NULL OR loaded_version <> version"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("document_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("case_id", Integer, ForeignKey(cases.c.case_id), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
+    Column("document", JSONB, nullable=False),
+    Column("landed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("case_id", "version"),
+    schema=LAKE,
+    comment="Case documents as submitted, every version",
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("rule_id", SmallInteger, primary_key=True, autoincrement=False, comment="12 bits of a row id"),
+    Column("mapping", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("each_path", Text, nullable=False, comment="JSON path of the items, one [*] a level; $ if one a case"),
+    Column("sources", ARRAY(Text), nullable=False, comment="JSON paths the rule reads"),
+    Column("target", Text, nullable=False, comment="The OMOP table"),
+    Column("file", Text, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("retired", DateTime(timezone=True), comment="When the mapping stopped having it; its number stays"),
+    CheckConstraint("rule_id BETWEEN 1 AND 4095", name="rule_id"),
+    UniqueConstraint("mapping", "name", "each_path"),
+    schema=LAKE,
+    comment="The rule register: numbers are given once and never reused",
+)
+
+problems = Table(
+    "problems",
+    metadata,
+    Column("problem_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("case_id", Integer, ForeignKey(cases.c.case_id), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("rule_id", SmallInteger, ForeignKey(rules.c.rule_id), comment="NULL: not of one rule"),
+    Column("kind", Text, nullable=False),
+    Column("path", Text, nullable=False, comment="JSON path of the value"),
+    Column("reason", Text, nullable=False, comment="What is wrong; never the value"),
+    CheckConstraint("kind IN ('unmapped', 'invalid', 'truncated', 'disagrees')", name="kind"),
+    schema=LAKE,
+    comment="Values of loaded cases that did not arrive as a concept, or not at all",
+)
