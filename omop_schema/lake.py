@@ -40,7 +40,9 @@ uploads = Table(
     Column("outcome", Text, nullable=False, server_default=text("'received'")),
     Column("cases", Integer, nullable=False, server_default=text("0"), comment="Case documents read"),
     Column("stored", Integer, nullable=False, server_default=text("0"), comment="New case versions"),
-    Column("unchanged", Integer, nullable=False, server_default=text("0"), comment="Already stored as they are"),
+    Column(
+        "unchanged", Integer, nullable=False, server_default=text("0"), comment="Already stored as they are"
+    ),
     Column("rejected", Integer, nullable=False, server_default=text("0"), comment="Not valid, not stored"),
     Column("rows", BigInteger, nullable=False, server_default=text("0"), comment="OMOP rows written"),
     Column("problems", Integer, nullable=False, server_default=text("0")),
@@ -83,7 +85,9 @@ sites = Table(
 cases = Table(
     "cases",
     metadata,
-    Column("case_id", Integer, Identity(always=True), primary_key=True, comment="High 31 bits of its row ids"),
+    Column(
+        "case_id", Integer, Identity(always=True), primary_key=True, comment="High 31 bits of its row ids"
+    ),
     Column("mapping", Text, nullable=False),
     Column("patient_id", Text, nullable=False),
     Column("form", Text, nullable=False),
@@ -127,12 +131,16 @@ rules = Table(
     Column("rule_id", SmallInteger, primary_key=True, autoincrement=False, comment="12 bits of a row id"),
     Column("mapping", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("each_path", Text, nullable=False, comment="JSON path of the items, one [*] a level; $ if one a case"),
+    Column(
+        "each_path", Text, nullable=False, comment="JSON path of the items, one [*] a level; $ if one a case"
+    ),
     Column("sources", ARRAY(Text), nullable=False, comment="JSON paths the rule reads"),
     Column("target", Text, nullable=False, comment="The OMOP table"),
     Column("file", Text, nullable=False),
     Column("line", Integer, nullable=False),
-    Column("retired", DateTime(timezone=True), comment="When the mapping stopped having it; its number stays"),
+    Column(
+        "retired", DateTime(timezone=True), comment="When the mapping stopped having it; its number stays"
+    ),
     CheckConstraint("rule_id BETWEEN 1 AND 4095", name="rule_id"),
     UniqueConstraint("mapping", "name", "each_path"),
     schema=LAKE,

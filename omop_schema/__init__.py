@@ -1,0 +1,34 @@
+"""Every table of the database, as SQLAlchemy Core metadata, and nothing else.
+
+Schema ``lake`` (module ``lake``) holds what was submitted. Schema ``omop`` holds OMOP CDM v6.0.0 in the
+groups of its documentation (``vocabulary``, ``cdm_metadata``, ``clinical``, ``health_system``, ``economics``,
+``derived``, ``results``) and the ``oncology`` extension. Importing the package registers all in ``metadata``.
+"""
+
+from omop_schema import (
+    cdm_metadata,
+    clinical,
+    derived,
+    economics,
+    health_system,
+    lake,
+    oncology,
+    results,
+    vocabulary,
+)
+from omop_schema.base import LAKE, OMOP, metadata
+
+__all__ = [
+    "LAKE",
+    "OMOP",
+    "cdm_metadata",
+    "clinical",
+    "derived",
+    "economics",
+    "health_system",
+    "lake",
+    "metadata",
+    "oncology",
+    "results",
+    "vocabulary",
+]
