@@ -1,0 +1,1 @@
+"""From files to OMOP rows. The modules are the stages: read, land, validate, transform, load; ingest runs them."""

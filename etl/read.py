@@ -1,0 +1,213 @@
+"""Read: files to records, each with its raw text and its place. A record that is no strict JSON says why."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from etl.strict import Flaw, digest, parse
+
+__all__ = ["BadPaths", "Record", "Unreadable", "digest", "files", "read", "records"]
+
+SUFFIXES = (".json", ".ndjson", ".jsonl")
+
+_BOM = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n"
+_CHUNK = 1 << 20
+_DEFAULT_LIMIT = 5_000_000
+#: A string (without its closing quote if the buffer ends before it), or a character that gives structure.
+_TOKEN = re.compile(rb'(?P<string>"(?:[^"\\]++|\\.)*+(?P<closed>")?)|[][{},]', re.DOTALL)
+_STEP = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One case document of a file: where it stood, what was written, and what that means."""
+
+    position: int
+    """Which record of the file, from 1."""
+    line: int
+    """The line it starts on, from 1."""
+    raw: bytes
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that is not a strict JSON object. ``reason`` never holds a value of it."""
+
+    position: int
+    line: int
+    path: str
+    reason: str
+
+
+class BadPaths(ValueError):
+    """Paths that are no case files; ``reasons`` has one line for each."""
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(self.reasons))
+
+
+def files(paths: Iterable[Path]) -> list[Path]:
+    """The case files that the paths name: folders expanded recursively and sorted, hidden files skipped.
+
+    Raises BadPaths, naming every bad path, when one does not exist, has another suffix, or is a folder without
+    case files.
+    """
+    found: dict[Path, None] = {}
+    reasons = []
+    for path in paths:
+        inside = _inside(path)
+        found.update(dict.fromkeys(inside))
+        if not inside:
+            reasons.append(_why_not(path))
+    if reasons:
+        raise BadPaths(reasons)
+    return list(found)
+
+
+def _inside(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if _is_visible_case_file(file, path))
+    return [path] if path.is_file() and path.suffix.lower() in SUFFIXES else []
+
+
+def _is_visible_case_file(file: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and file.suffix.lower() in SUFFIXES and file.is_file()
+
+
+def _why_not(path: Path) -> str:
+    endings = ", ".join(SUFFIXES)
+    if path.is_dir():
+        return f"folder '{path}' holds no file that ends in one of {endings}"
+    if not path.exists():
+        return f"'{path}' does not exist"
+    return f"'{path}' does not end in one of {endings}"
+
+
+def records(file: Path) -> Iterator[Record | Unreadable]:
+    """Every record of a file, in order and streamed: one document, a JSON array of them, or one a line.
+
+    Raises OSError when the file cannot be opened or read.
+    """
+    with file.open("rb") as stream:
+        yield from read(stream, lines=file.suffix.lower() != ".json")
+
+
+def read(stream: BinaryIO, *, lines: bool = False) -> Iterator[Record | Unreadable]:
+    """Like :func:`records`, of an open stream; ``lines`` says that it holds one document a line."""
+    position = 0
+    for position, (line, text) in enumerate((_lines if lines else _document_or_array)(stream), 1):
+        yield _record(position, line, text)
+    if not position:
+        yield Unreadable(1, 1, "$", "holds no case document")
+
+
+def _record(position: int, line: int, text: bytes | str) -> Record | Unreadable:
+    """A record of its raw text, or of the reason why there is none."""
+    if isinstance(text, str):
+        return Unreadable(position, line, "$", text)
+    parsed = parse(text, line)
+    if isinstance(parsed, Flaw):
+        return Unreadable(position, line, parsed.path, parsed.reason)
+    return Record(position, line, text, parsed)
+
+
+def limit() -> int:
+    """The most bytes that one document may have (``ONCOLAKE_MAX_DOCUMENT_BYTES``)."""
+    return int(os.environ.get("ONCOLAKE_MAX_DOCUMENT_BYTES", _DEFAULT_LIMIT))
+
+
+def _too_large(most: int) -> str:
+    return f"is larger than {most} bytes, the most a document may have (ONCOLAKE_MAX_DOCUMENT_BYTES)"
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | str]]:
+    most = limit()
+    longest = most + len(_BOM) + 2
+    number = 0
+    while text := stream.readline(longest):
+        number += 1
+        content = (text.removeprefix(_BOM) if number == 1 else text).strip(_BLANK)
+        if len(text) == longest or len(content) > most:
+            _skip_line(stream, text)
+            yield number, _too_large(most)
+        elif content:
+            yield number, content
+
+
+def _skip_line(stream: BinaryIO, text: bytes) -> None:
+    while text and not text.endswith(b"\n"):
+        text = stream.readline(_CHUNK)
+
+
+def _document_or_array(stream: BinaryIO) -> Iterator[tuple[int, bytes | str]]:
+    most = limit()
+    start = stream.read(_CHUNK).removeprefix(_BOM)
+    if start.lstrip(_BLANK).startswith(b"["):
+        yield from _elements(start, stream, most)
+        return
+    text = start + stream.read(max(most + 1 - len(start), 0))
+    content = text.strip(_BLANK)
+    if len(text) > most:
+        yield 1, _too_large(most)
+    elif content:
+        yield _line_of_content(1, text), content
+
+
+def _elements(start: bytes, stream: BinaryIO, most: int) -> Iterator[tuple[int, bytes | str]]:
+    """The elements of a JSON array, split at the commas between them; ``start`` is what was read of it.
+
+    The last one may be the reason why what follows was not read.
+    """
+    line, comma = 1, False
+    for text, closing in _split(start, stream, most):
+        if isinstance(text, str):
+            yield line, f"{text}; nothing after it was read"
+            return
+        if content := text.strip(_BLANK):
+            yield _line_of_content(line, text), _too_large(most) if len(content) > most else content
+        elif comma or not closing:
+            yield line, "is empty: a comma stands next to nothing"
+        line, comma = line + text.count(b"\n"), True
+
+
+def _split(start: bytes, stream: BinaryIO, most: int) -> Iterator[tuple[bytes | str, bool]]:
+    """Each text between the brackets and commas of an array, and whether the closing bracket follows it."""
+    buffer, begin = start, start.index(b"[") + 1
+    scanned, depth = begin, 0
+    while True:
+        token = _TOKEN.search(buffer, scanned)
+        if token is None or (token["string"] and not token["closed"]):
+            scanned = (token.start() if token else len(buffer)) - begin
+            buffer, begin = buffer[begin:], 0
+            if len(buffer) > most:
+                yield _too_large(most), False
+                return
+            if not (more := stream.read(_CHUNK)):
+                yield "is cut off: the file ends within the array", False
+                return
+            buffer += more
+            continue
+        scanned = token.end()
+        depth += _STEP.get(token[0], 0)
+        if depth < 0 or (depth == 0 and token[0] == b","):
+            yield buffer[begin : token.start()], depth < 0
+            begin = scanned
+        if depth < 0:
+            if buffer[begin:].strip(_BLANK) or any(chunk.strip(_BLANK) for chunk in _chunks(stream)):
+                yield "stands behind the end of the array", False
+            return
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_CHUNK), b"")
+
+
+def _line_of_content(line: int, text: bytes) -> int:
+    return line + text[: len(text) - len(text.lstrip(_BLANK))].count(b"\n")
