@@ -55,8 +55,8 @@ class BadPaths(ValueError):
 def files(paths: Iterable[Path]) -> list[Path]:
     """The case files that the paths name: folders expanded recursively and sorted, hidden files skipped.
 
-    Raises BadPaths, naming every bad path, when one does not exist, has another suffix, or is a folder without
-    case files.
+    Raises BadPaths, naming every bad path, when one does not exist, has another suffix, or is a folder
+    without case files.
     """
     found: dict[Path, None] = {}
     reasons = []

@@ -1,7 +1,7 @@
 """Strict JSON: bytes to one object, or what is wrong with them and where.
 
-Almost every document takes the fast path (orjson). One that orjson refuses, or that holds something orjson and
-JSONB would read differently, takes the careful path (the standard library's parser), which names the place.
+Almost every document takes the fast path (orjson). One that orjson refuses, or that holds something orjson
+and JSONB would read differently, takes the careful path (the standard library's parser), which names the place.
 What either path returns is what PostgreSQL gives back from JSONB.
 """
 
@@ -19,7 +19,9 @@ MAX_DEPTH = 64
 
 _LONGEST_NUMBER = 64
 _INTEGERS = range(-(2**63), 2**63)
-#: Numbers that orjson and JSONB may read differently: long ones, powers of ten, and minus zero.
+#: Numbers that orjson and JSONB may read differently: long ones, powers of ten, and minus zero. The first
+#: pattern is quick and also finds strings; the second asks that the number stands where a JSON number can.
+_MAYBE_RISKY = re.compile(rb"[0-9](?:[eE]|[0-9.]{15})|-0(?:\.0*)?[^0-9.]")
 _RISKY_NUMBER = re.compile(rb"[:\[,\s](?:-?[0-9]{16}|-?[0-9.]{40}|-?[0-9.]+[eE]|-0(?:\.0*)?[^0-9.])")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
 _DEEP = b"\n" + b"  " * MAX_DEPTH
@@ -47,7 +49,7 @@ class _Repeating(dict[str, Any]):
 
 
 def parse(raw: bytes, line: int = 1) -> dict[str, Any] | Flaw:
-    """The JSON object that ``raw`` is; ``line`` is where in its file it starts, for the place of syntax errors.
+    """The JSON object that ``raw`` is; ``line``: where in its file it starts.
 
     Refused, besides what is no JSON: a key twice in one object, NaN, Infinity, numbers beyond 64 bit, NUL and
     lone surrogates in strings, and more than 64 levels of nesting.
@@ -75,7 +77,7 @@ def member(path: str, key: str | int) -> str:
 
 
 def _is_suspicious(raw: bytes, document: dict[str, Any]) -> bool:
-    if b"\\u" in raw or _RISKY_NUMBER.search(raw):
+    if b"\\u" in raw or (_MAYBE_RISKY.search(raw) and _RISKY_NUMBER.search(raw)):
         return True
     # A repeated key is gone after parsing, and its colon with it.
     if raw.count(b":") != orjson.dumps(document).count(b":"):
@@ -137,7 +139,7 @@ def _integer(text: str) -> int | _Bad:
 
 
 def _number(text: str) -> int | float | _Bad:
-    """A number with a fraction or a power of ten, as JSONB keeps it: 1e2 is the integer 100, and -0.0 is 0.0."""
+    """A number with a fraction or a power of ten, as JSONB keeps it: 1e2 is 100, and -0.0 is 0.0."""
     if len(text) > _LONGEST_NUMBER:
         return _Bad(f"is a number of more than {_LONGEST_NUMBER} characters")
     if abs(number := float(text)) == float("inf"):

@@ -25,7 +25,7 @@ FLAWS = [
     (b"[]", "$", "must be an object"),
     (b"null", "$", "must be an object"),
     (b'{"a": "\xff"}', "$", "is not UTF-8 at byte 8"),
-    (b'\xff\xfe{\x00}\x00', "$", "is not UTF-8 at byte 1"),
+    (b"\xff\xfe{\x00}\x00", "$", "is not UTF-8 at byte 1"),
     (b'{"a": "\xed\xa0\x80"}', "$", "is not UTF-8 at byte 8"),
     (b'{"a": 1, "a": 1}', "$", "has the key 'a' twice"),
     (b'{"l": [{}, {"x": {"y": 1, "z": 0, "y": 2}}]}', "$.l[1].x", "has the key 'y' twice"),
@@ -49,7 +49,9 @@ FLAWS = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "path", "reason"), FLAWS, ids=[raw[:30].decode("latin1") for raw, *_ in FLAWS])
+@pytest.mark.parametrize(
+    ("raw", "path", "reason"), FLAWS, ids=[raw[:30].decode("latin1") for raw, *_ in FLAWS]
+)
 def test_a_flaw_is_named_with_its_place(raw: bytes, path: str, reason: str) -> None:
     assert parse(raw) == Flaw(path, reason)
 
@@ -108,12 +110,17 @@ def same(one: object, other: object) -> bool:
 
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=5), st.booleans(), st.sampled_from([None, 1, 3]))
-def test_fast_and_careful_path_agree(document: dict[str, object], ascii_only: bool, indent: int | None) -> None:
+def test_fast_and_careful_path_agree(
+    document: dict[str, object], ascii_only: bool, indent: int | None
+) -> None:
     raw = json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode(errors="surrogatepass")
     assert same(parse(raw), strict._careful(raw, 1))
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b", "c:"]), LITERALS), max_size=4), st.sampled_from(["", " ", "\n"]))
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c:"]), LITERALS), max_size=4),
+    st.sampled_from(["", " ", "\n"]),
+)
 @example([("a", "-0.0")], "")
 @example([("a", "1234567890123456789.5")], "")
 def test_fast_and_careful_path_agree_on_numbers_and_repeated_keys(
@@ -136,7 +143,8 @@ def test_the_digest_ignores_white_space_and_key_order_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "path"), [("age", "$.age"), ("PI-RADS", '$["PI-RADS"]'), (3, "$[3]"), ('a"b', '$["a\\"b"]'), ("", '$[""]')]
+    ("key", "path"),
+    [("age", "$.age"), ("PI-RADS", '$["PI-RADS"]'), (3, "$[3]"), ('a"b', '$["a\\"b"]'), ("", '$[""]')],
 )
 def test_paths(key: str | int, path: str) -> None:
     assert member("$", key) == path
@@ -168,7 +176,10 @@ A, B = {"a": 1}, {"b": [{}, []]}
         (b'[{"a":1}{"a":1}]', [(1, 1, "is not JSON at line 1, column 8")]),
         (b'[{"a":1},,{"a":1}]', [(1, 1, A), (2, 1, "is empty: a comma stands next to nothing"), (3, 1, A)]),
         (b'[{"a":1},]', [(1, 1, A), (2, 1, "is empty: a comma stands next to nothing")]),
-        (b'[{"a":1}] x', [(1, 1, A), (2, 1, "stands behind the end of the array; nothing after it was read")]),
+        (
+            b'[{"a":1}] x',
+            [(1, 1, A), (2, 1, "stands behind the end of the array; nothing after it was read")],
+        ),
         (
             b'[{"a":1},\n{"a":',
             [(1, 1, A), (2, 1, "is cut off: the file ends within the array; nothing after it was read")],
@@ -198,17 +209,27 @@ def test_one_document_a_line(text: bytes, expected: list[tuple[int, int, object]
 
 
 @given(
-    st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=3).filter(lambda d: isinstance(parse(orjson_text(d)), dict)), min_size=1, max_size=5),
+    st.lists(
+        st.dictionaries(st.text(max_size=3), VALUES, max_size=3).filter(
+            lambda d: isinstance(parse(orjson_text(d)), dict)
+        ),
+        min_size=1,
+        max_size=5,
+    ),
     st.integers(1, 40),
 )
-def test_an_array_is_split_the_same_whatever_the_chunk_size(documents: list[dict[str, object]], chunk: int) -> None:
+def test_an_array_is_split_the_same_whatever_the_chunk_size(
+    documents: list[dict[str, object]], chunk: int
+) -> None:
     class Trickle(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(chunk if size is None or size < 0 else min(size, chunk))
 
     text = b"[" + b" ,\n".join(map(orjson_text, documents)) + b"]"
     found = list(read(Trickle(text)))
-    assert [each.document for each in found if isinstance(each, Record)] == [parse(orjson_text(d)) for d in documents]
+    assert [each.document for each in found if isinstance(each, Record)] == [
+        parse(orjson_text(d)) for d in documents
+    ]
     assert [each.raw for each in found if isinstance(each, Record)] == list(map(orjson_text, documents))
 
 

@@ -1,0 +1,177 @@
+"""Validate: a case document against the JSON Schema, with every violation named and no value told.
+
+The compiled validator only says yes or no. The messages come from one source: the standard, slow validator
+finds the violations, and the words are written here from the schema alone, because its own words hold the values.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import reduce
+from typing import Any, cast
+
+import jsonschema
+import jsonschema_rs
+import orjson
+from jsonschema.exceptions import ValidationError
+
+from etl.strict import member
+
+MOST = 100
+_LONGEST_KEY = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which a document is not valid. ``reason`` never holds a value of the document."""
+
+    path: str
+    reason: str
+
+
+class Validator:
+    """A JSON Schema (Draft 2020-12, formats asserted) made ready once, for many documents."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        """Raises jsonschema.SchemaError when ``schema`` is no JSON Schema."""
+        plain = orjson.loads(orjson.dumps(dict(schema)))
+        jsonschema.Draft202012Validator.check_schema(plain)
+        self._fast = jsonschema_rs.Draft202012Validator(plain, validate_formats=True)
+        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+        self._explaining = jsonschema.Draft202012Validator(plain, format_checker=checker)
+
+    def violations(self, document: Mapping[str, Any]) -> tuple[Violation, ...]:
+        """Every violation, ordered by path: none when valid, else at most 100 and how many more there are."""
+        if self._fast.is_valid(document):
+            return ()
+        every = [each for error in self._explaining.iter_errors(document) for each in _explain(error)]
+        unique = sorted(dict.fromkeys(every), key=lambda pair: _order(pair[0]))
+        found = tuple(Violation(_path(place), reason) for place, reason in unique[:MOST])
+        if len(unique) > MOST:
+            return (*found, Violation("$", f"... and {len(unique) - MOST} more"))
+        return found or (Violation("$", "is not valid, but the two validators disagree: please report this"),)
+
+
+_Place = tuple[str | int, ...]
+
+
+def _explain(error: ValidationError) -> Iterator[tuple[_Place, str]]:
+    """The place and the reason of each violation that an error stands for."""
+    place = tuple(error.absolute_path)
+    keyword, wanted = error.validator, cast("Any", error.validator_value)
+    schema, instance = cast("Any", error.schema), cast("Any", error.instance)
+    if keyword == "required":
+        missing = [key for key in wanted if key not in instance]
+        yield from ((place, f"'{key}' is missing") for key in missing)
+    elif keyword == "dependentRequired":
+        for key, needed in wanted.items():
+            missing = [each for each in needed if key in instance and each not in instance]
+            yield from ((place, f"'{each}' is missing: '{key}' needs it") for each in missing)
+    elif keyword == "additionalProperties":
+        yield from ((place, _unknown(key, schema)) for key in _extras(instance, schema))
+    else:
+        yield place, _reason(str(keyword), wanted, schema)
+
+
+def _extras(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    patterns = schema.get("patternProperties", ())
+    extras = [key for key in instance if key not in schema.get("properties", ())]
+    return [key for key in extras if not any(re.search(pattern, key) for pattern in patterns)]
+
+
+def _unknown(key: str, schema: Mapping[str, Any]) -> str:
+    shown = key if len(key) <= _LONGEST_KEY else key[:_LONGEST_KEY] + "..."
+    near = get_close_matches(key, schema.get("properties", ()), n=1)
+    return f"unknown key '{shown}'" + (f"; did you mean '{near[0]}'?" if near else "")
+
+
+def _reason(keyword: str, wanted: Any, schema: Any) -> str:
+    if schema is False:
+        return "holds something that is not allowed here"
+    if keyword in ("contains", "minContains", "maxContains"):
+        return _contains(schema)
+    if keyword in _WORDS:
+        return _WORDS[keyword](wanted)
+    return f"breaks the schema's rule '{keyword}'"
+
+
+def _contains(schema: Mapping[str, Any]) -> str:
+    least, most = schema.get("minContains", 1), schema.get("maxContains")
+    if most is None:
+        count = f"at least {least}"
+    else:
+        count = f"exactly {least}" if least == most else f"{least} to {most}"
+    return f"must hold {count} {_plural('item', most or least)} {_which(schema['contains'])}"
+
+
+def _which(item: Any) -> str:
+    """The kind of item that a ``contains`` asks for: in the schema's own words if it has any."""
+    words = item if isinstance(item, Mapping) else {}
+    for key in ("title", "description", "$comment"):
+        if key in words:
+            return f"of the kind: {words[key]}"
+    constants = {key: sub["const"] for key, sub in words.get("properties", {}).items() if "const" in sub}
+    if constants:
+        return "with " + " and ".join(f"'{key}' {_json(value)}" for key, value in constants.items())
+    return "of the kind that 'contains' describes"
+
+
+def _type(wanted: str | list[str]) -> str:
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return "must be " + " or ".join(_ARTICLES.get(name, name) for name in names)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else noun + "s"
+
+
+def _counted(words: str, noun: str) -> Callable[[int], str]:
+    return lambda count: f"{words} {count} {_plural(noun, count)}"
+
+
+_ARTICLES = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "a string",
+    "boolean": "true or false",
+    "object": "an object",
+    "array": "an array",
+}
+
+_WORDS: Mapping[str, Callable[[Any], str]] = {
+    "type": _type,
+    "enum": lambda wanted: "must be one of: " + ", ".join(map(_json, wanted)),
+    "const": lambda wanted: f"must be {_json(wanted)}",
+    "minimum": lambda wanted: f"must be at least {wanted}",
+    "maximum": lambda wanted: f"must be at most {wanted}",
+    "exclusiveMinimum": lambda wanted: f"must be more than {wanted}",
+    "exclusiveMaximum": lambda wanted: f"must be less than {wanted}",
+    "multipleOf": lambda wanted: f"must be a multiple of {wanted}",
+    "minLength": _counted("must have at least", "character"),
+    "maxLength": _counted("must have at most", "character"),
+    "minItems": _counted("must have at least", "item"),
+    "maxItems": _counted("must have at most", "item"),
+    "minProperties": _counted("must have at least", "key"),
+    "maxProperties": _counted("must have at most", "key"),
+    "pattern": lambda wanted: f"must match the pattern {wanted}",
+    "format": lambda wanted: f"must be a valid {wanted}",
+    "uniqueItems": lambda _: "must not hold the same item twice",
+    "not": lambda _: "must not be like this",
+    "anyOf": lambda wanted: f"fits none of the {len(wanted)} alternatives",
+    "oneOf": lambda wanted: f"must fit exactly one of the {len(wanted)} alternatives",
+    "propertyNames": lambda _: "has a key that is not allowed",
+}
+
+
+def _path(place: _Place) -> str:
+    return reduce(member, place, "$")
+
+
+def _order(place: _Place) -> tuple[tuple[int, str], ...]:
+    """Sorts by path, list positions by number."""
+    return tuple((part, "") if isinstance(part, int) else (-1, part) for part in place)
