@@ -4,7 +4,7 @@ It needs no ``alembic.ini`` and no current directory: the scripts are found besi
 and in a wheel alike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ LOCK = 0x6F6E636F6C616B65
 #: How long to wait for another upgrade, for a table in use, and for one statement.
 WAIT_FOR_UPGRADE, WAIT_FOR_TABLE, WAIT_FOR_STATEMENT = "10min", "10s", "30min"
 
+State = Literal["empty", "older", "current", "newer"]
+
 
 class NewerDatabase(Exception):
     """The database is at a revision that this program does not know."""
@@ -43,7 +45,7 @@ class NewerDatabase(Exception):
 class Status:
     """How far a database is. ``have`` is None when it is empty; ``want`` is the newest revision we know."""
 
-    state: Literal["empty", "older", "current", "newer"]
+    state: State
     have: str | None
     want: str
 
@@ -95,11 +97,15 @@ def _status(connection: Connection) -> Status:
     known = {script.revision for script in scripts.walk_revisions()}
     want = str(scripts.get_current_head())
     have = MigrationContext.configure(connection, opts=SCOPE).get_current_revision()
+    return Status(_state(have, want, known), have, want)
+
+
+def _state(have: str | None, want: str, known: Collection[str]) -> State:
     if have is None:
-        return Status("empty", None, want)
+        return "empty"
     if have == want:
-        return Status("current", have, want)
-    return Status("older" if have in known else "newer", have, want)
+        return "current"
+    return "older" if have in known else "newer"
 
 
 def _config(connection: Connection | None = None) -> Config:
