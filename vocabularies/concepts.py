@@ -1,0 +1,280 @@
+"""Concepts and value maps as files, and concepts as the database holds them.
+
+A concept file is CSV with the columns of OMOP's CONCEPT table. It holds two kinds of rows:
+
+- *custom* concepts, ids from 2,000,000,000 on, which are ours to define: every column is filled in;
+- *placeholders*, any other id. Such a concept belongs to a vocabulary that only Athena may hand out, so the
+  file says no more than its id, its name and the domain that the mapping relies on. ``vocabulary_id`` to
+  ``invalid_reason`` stay empty and are filled with the placeholder's marks when the file is read, so that
+  nobody mistakes the row for Athena's. Loading an Athena vocabulary replaces it.
+
+A value map is CSV in the shape of OMOP's SOURCE_TO_CONCEPT_MAP; target 0 says that no concept is known yet.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from functools import cached_property
+from importlib.abc import Traversable
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Integer, any_, cast, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from omop_schema import vocabulary as tables
+
+T = TypeVar("T")
+
+FIRST_CUSTOM_ID = 2_000_000_000
+LAST_ID = 2**31 - 1
+FIRST_DAY = date(1970, 1, 1)
+LAST_DAY = date(2099, 12, 31)
+PLACEHOLDER = "Placeholder"
+CDM_CONCEPTS = "cdm_concepts.csv"
+CONCEPTS = "concepts.csv"
+VALUE_MAPS = "value_maps"
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A row of OMOP's CONCEPT table."""
+
+    concept_id: int
+    concept_name: str
+    domain_id: str
+    vocabulary_id: str
+    concept_class_id: str
+    standard_concept: str | None
+    concept_code: str
+    valid_start_date: date
+    valid_end_date: date
+    invalid_reason: str | None
+
+    @property
+    def placeholder(self) -> bool:
+        """Whether it only stands in for a concept that an Athena vocabulary defines."""
+        return self.vocabulary_id == PLACEHOLDER
+
+    @property
+    def custom(self) -> bool:
+        """Whether it is a local concept, outside Athena's id range."""
+        return self.concept_id >= FIRST_CUSTOM_ID
+
+    @property
+    def valid(self) -> bool:
+        """Whether it may be used in new data: neither deleted nor replaced."""
+        return self.invalid_reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMapRow:
+    """One source code and its concept; ``target_concept_id`` 0 when no concept is known yet."""
+
+    source_code: str
+    source_code_description: str
+    target_concept_id: int
+    target_concept_name: str
+    line: int
+    """Line of the file, from 1."""
+
+
+@dataclass(frozen=True)
+class ValueMap:
+    """The codes of one source field. ``name`` is that of the file, without ``.csv``."""
+
+    name: str
+    rows: tuple[ValueMapRow, ...]
+
+    @cached_property
+    def targets(self) -> Mapping[str, int]:
+        """Target concept id by source code."""
+        return {row.source_code: row.target_concept_id for row in self.rows}
+
+
+class ConceptFileError(Exception):
+    """A concept file or value map that cannot be used. ``lines`` has every (line, message) of it."""
+
+    def __init__(self, file: str, lines: Iterable[tuple[int, str]]) -> None:
+        self.file = file
+        self.lines = tuple(lines)
+        super().__init__("\n".join(f"{file}:{line}: {message}" for line, message in self.lines))
+
+
+HEADER = tuple(field.name for field in fields(Concept))
+VALUE_MAP_HEADER = ("source_code", "source_code_description", "target_concept_id", "target_concept_name")
+_ATHENAS = HEADER[3:]
+_BAD_ID = -1
+_WHOLE_NUMBER = re.compile("0|[1-9][0-9]{0,9}")
+_WIDTHS = {
+    "concept_name": 255,
+    "domain_id": 20,
+    "vocabulary_id": 20,
+    "concept_class_id": 20,
+    "concept_code": 50,
+}
+_VALUE_MAP_WIDTHS = {"source_code": 50, "source_code_description": 255, "target_concept_name": 255}
+_FLAGS = {"standard_concept": ("", "S", "C"), "invalid_reason": ("", "D", "U")}
+
+
+def read_concepts(path: Traversable) -> tuple[Concept, ...]:
+    """Read a concept file. Raises ConceptFileError with everything that is wrong with it."""
+    return tuple(_read(path, HEADER, "concept_id", _concept))
+
+
+def read_value_map(path: Traversable) -> ValueMap:
+    """Read a value map. Raises ConceptFileError with everything that is wrong with it."""
+    rows = _read(path, VALUE_MAP_HEADER, "source_code", _value_map_row)
+    return ValueMap(path.name.removesuffix(".csv"), tuple(rows))
+
+
+def read_value_maps(mapping_dir: Traversable) -> tuple[ValueMap, ...]:
+    """The value maps of a mapping folder, by name. Raises ConceptFileError at the first wrong file."""
+    found = [one for one in mapping_dir.joinpath(VALUE_MAPS).iterdir() if one.name.endswith(".csv")]
+    return tuple(read_value_map(one) for one in sorted(found, key=lambda one: one.name))
+
+
+def shipped(mapping_dir: Traversable) -> dict[int, Concept]:
+    """The concepts that come with Oncolake and with a mapping folder, by id: for work without a database.
+
+    Raises ConceptFileError when a file is wrong, or when the mapping describes a concept of the CDM anew.
+    """
+    concepts = {one.concept_id: one for one in read_concepts(files(__package__).joinpath(CDM_CONCEPTS))}
+    own = mapping_dir.joinpath(CONCEPTS)
+    again = []
+    for line, one in enumerate(read_concepts(own), 2):
+        if one.concept_id in concepts:
+            again.append((line, f"concept {one.concept_id} is in '{CDM_CONCEPTS}' already; remove this row"))
+        concepts[one.concept_id] = one
+    if again:
+        raise ConceptFileError(str(own), again)
+    return concepts
+
+
+def lookup(connection: Connection, ids: Iterable[int]) -> dict[int, Concept]:
+    """The concepts of these ids that the database knows, by id, in one query."""
+    wanted = cast(sorted(set(ids)), ARRAY(Integer))
+    columns = [tables.concept.c[name] for name in HEADER]
+    found = connection.execute(select(*columns).where(tables.concept.c.concept_id == any_(wanted)))
+    return {row.concept_id: Concept(*row) for row in found}
+
+
+class _Line:
+    """One row of a file being read; it collects what is wrong with its fields."""
+
+    def __init__(self, number: int, values: Mapping[str, str], problems: list[tuple[int, str]]) -> None:
+        self.number = number
+        self.values = values
+        self.problems = problems
+
+    def report(self, message: str) -> None:
+        self.problems.append((self.number, message))
+
+    def text(self, name: str, width: int, *, required: bool = True) -> str:
+        value = self.values[name]
+        if required and not value:
+            self.report(f"'{name}' is empty")
+        if len(value) > width:
+            self.report(f"'{name}' has {len(value)} characters; the column holds {width}")
+        return value
+
+    def id(self, name: str) -> int:
+        value = self.values[name]
+        if _WHOLE_NUMBER.fullmatch(value) and int(value) <= LAST_ID:
+            return int(value)
+        self.report(f"'{name}' must be a whole number from 0 to {LAST_ID}, not '{value}'")
+        return _BAD_ID
+
+    def one_of(self, name: str, allowed: tuple[str, ...]) -> str | None:
+        value = self.values[name]
+        if value not in allowed:
+            listed = ", ".join(f"'{one}'" for one in allowed if one)
+            self.report(f"'{name}' must be empty or one of {listed}, not '{value}'")
+        return value or None
+
+    def day(self, name: str) -> date:
+        try:
+            return date.fromisoformat(self.values[name])
+        except ValueError:
+            self.report(f"'{name}' must be a date like 1970-01-01, not '{self.values[name]}'")
+        return FIRST_DAY
+
+
+def _read(path: Traversable, header: tuple[str, ...], key: str, build: Callable[[_Line], T]) -> list[T]:
+    problems: list[tuple[int, str]] = []
+    built = []
+    seen: dict[str, int] = {}
+    for line in _lines(path, header, problems):
+        first = seen.setdefault(line.values[key], line.number)
+        if first != line.number:
+            line.report(f"'{key}' {line.values[key]!r} is on line {first} already")
+        built.append(build(line))
+    if problems:
+        raise ConceptFileError(str(path), sorted(problems))
+    return built
+
+
+def _lines(path: Traversable, header: tuple[str, ...], problems: list[tuple[int, str]]) -> Iterator[_Line]:
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        if tuple(next(reader, ())) != header:
+            raise ConceptFileError(str(path), [(1, f"the header must be '{','.join(header)}'")])
+        for values in reader:
+            if len(values) == len(header):
+                yield _Line(reader.line_num, dict(zip(header, values, strict=True)), problems)
+            else:
+                problems.append((reader.line_num, f"{len(values)} fields where the header has {len(header)}"))
+    except csv.Error as error:
+        problems.append((reader.line_num, f"not CSV: {error}"))
+
+
+def _text(path: Traversable) -> str:
+    try:
+        # Spreadsheet programs put a byte order mark in front.
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 at byte {error.start}; save the file as UTF-8"
+    except FileNotFoundError:
+        message = "there is no such file"
+    raise ConceptFileError(str(path), [(1, message)])
+
+
+def _concept(line: _Line) -> Concept:
+    concept_id = line.id("concept_id")
+    if concept_id < FIRST_CUSTOM_ID:
+        return _placeholder(line, concept_id)
+    texts = {name: line.text(name, width) for name, width in _WIDTHS.items()}
+    flags = {name: line.one_of(name, allowed) for name, allowed in _FLAGS.items()}
+    days = {name: line.day(name) for name in ("valid_start_date", "valid_end_date")}
+    if texts["vocabulary_id"] == PLACEHOLDER:
+        line.report(f"'vocabulary_id' of a custom concept must name its own vocabulary, not '{PLACEHOLDER}'")
+    if days["valid_end_date"] < days["valid_start_date"]:
+        line.report("'valid_end_date' is before 'valid_start_date'")
+    values: dict[str, Any] = {**texts, **flags, **days}
+    return Concept(concept_id=concept_id, **values)
+
+
+def _placeholder(line: _Line, concept_id: int) -> Concept:
+    for name in _ATHENAS:
+        if line.values[name] and concept_id != _BAD_ID:
+            line.report(f"'{name}' must be empty: only Athena describes ids below {FIRST_CUSTOM_ID}")
+    return Concept(
+        concept_id=concept_id,
+        concept_name=line.text("concept_name", _WIDTHS["concept_name"]),
+        domain_id=line.text("domain_id", _WIDTHS["domain_id"]),
+        vocabulary_id=PLACEHOLDER,
+        concept_class_id=PLACEHOLDER,
+        standard_concept=None,
+        concept_code=f"placeholder-{concept_id}",
+        valid_start_date=FIRST_DAY,
+        valid_end_date=LAST_DAY,
+        invalid_reason=None,
+    )
+
+
+def _value_map_row(line: _Line) -> ValueMapRow:
+    texts = {name: line.text(name, width) for name, width in _VALUE_MAP_WIDTHS.items()}
+    return ValueMapRow(target_concept_id=line.id("target_concept_id"), line=line.number, **texts)
