@@ -1,0 +1,224 @@
+"""A mapping with every reference resolved: what the checker looks at and the generator writes code from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, Union
+
+from etl.mapping.folder import Folder, Place
+from etl.mapping.paths import Facts, Segments
+from etl.mapping.tables import Target
+
+Key = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place in the document that a rule reads."""
+
+    segments: Segments
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A boolean that is true, or anything else that is recorded."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class IsIn:
+    """The value is one of these."""
+
+    source: Source
+    values: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negated:
+    """The condition does not hold."""
+
+    condition: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """All of the conditions, or any of them."""
+
+    how: Literal["and", "or"]
+    conditions: tuple["Condition", ...]
+
+
+Condition = Union[Recorded, IsIn, Negated, Joined]  # noqa: UP007
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A concept id, a text or a visit's name, by the slot it stands in."""
+
+    value: int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The value as recorded."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """The value translated by a value map or an inline map."""
+
+    source: Source
+    name: str
+    table: tuple[tuple[Key, int | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """The expression when the condition holds, otherwise nothing."""
+
+    condition: Condition
+    then: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """The first that yields something."""
+
+    items: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with recorded values in it; nothing when one of them is not recorded."""
+
+    parts: tuple[str | Source, ...]
+
+
+Expression = Union[Constant, Raw, Translate, Guarded, Alternatives, Template]  # noqa: UP007
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineDate:
+    """The date that stands for the baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitDate:
+    """The date of a visit; unknown when the case has no such visit."""
+
+    visit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealDate:
+    """A recorded date, moved with the baseline."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """So many days, months or years after another date."""
+
+    start: "OneDate"
+    source: Source
+    unit: Literal["days", "months", "years"]
+
+
+OneDate = Union[BaselineDate, VisitDate, RealDate, Later]  # noqa: UP007
+Dates = tuple[OneDate, ...]
+"""The first that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRule:
+    """One rule, ready for code: every column with the expression that fills it."""
+
+    name: str
+    target: Target
+    place: Place
+    section: str | None
+    scope: Segments
+    """The item the rule stands at; () for the case."""
+    when: Condition | None
+    concept: Expression
+    drivers: tuple[Expression, ...]
+    """At least one of them must say something, when there are any."""
+    columns: Mapping[str, Expression]
+    visit: Expression | None
+    date: Dates
+    end: Dates
+    episode: str | None
+    parent: str | None
+    """For an episode: the episode it is part of."""
+    of: str | None
+    rows: tuple["BoundRule", ...]
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where the real baseline date stands."""
+
+    scope: Segments
+    when: Condition | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptUse:
+    """One place of the mapping that names a concept."""
+
+    concept: int
+    name: str | None
+    place: Place
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The whole mapping."""
+
+    folder: Folder
+    anchor: Anchor | None
+    person: Mapping[str, Expression]
+    age: Source
+    visits: tuple[BoundRule, ...]
+    episodes: tuple[BoundRule, ...]
+    rules: tuple[BoundRule, ...]
+    ignored: Mapping[Segments, str]
+    concepts: tuple[ConceptUse, ...]
+
+    def every_rule(self) -> Iterator[BoundRule]:
+        """Visits, episodes and rules, each before the rows recorded of it."""
+        for rule in (*self.visits, *self.episodes, *self.rules):
+            yield from with_rows(rule)
+
+
+def with_rows(rule: BoundRule) -> Iterator[BoundRule]:
+    """The rule and the rules nested in it."""
+    yield rule
+    for child in rule.rows:
+        yield from with_rows(child)
+
+
+def sources(node: Any) -> Iterator[Source]:
+    """Every source that an expression, a condition, a date or a tuple of them reads."""
+    if isinstance(node, Source):
+        yield node
+    elif isinstance(node, (tuple, Mapping)):
+        for one in node.values() if isinstance(node, Mapping) else node:
+            yield from sources(one)
+    elif is_dataclass(node) and not isinstance(node, (BoundRule, Facts, Target, type)):
+        for field in fields(node):
+            yield from sources(getattr(node, field.name))
+
+
+def rule_sources(rule: BoundRule) -> tuple[Source, ...]:
+    """What one rule reads itself, without the rows recorded of it, each once."""
+    parts = (rule.when, rule.concept, rule.drivers, rule.columns, rule.visit, rule.date, rule.end)
+    return tuple(dict.fromkeys(sources(parts)))

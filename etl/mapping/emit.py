@@ -1,0 +1,120 @@
+"""Writing Python source: lines with indentation, and names for what the code reads."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from etl.mapping import bound
+from etl.mapping.paths import ITEM, Segments
+
+
+class Lines:
+    """Source under construction."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._indent = 0
+        self._counter = 0
+
+    def add(self, line: str = "") -> None:
+        self._lines.append("    " * self._indent + line if line else "")
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        self.add(header)
+        self._indent += 1
+        before = len(self._lines)
+        yield
+        if len(self._lines) == before:
+            self.add("pass")
+        self._indent -= 1
+
+    def fresh(self, stem: str) -> str:
+        """A variable name not used before."""
+        self._counter += 1
+        return f"{stem}_{self._counter}"
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines) + "\n"
+
+
+class Names:
+    """Stable, readable variable names for places in the document."""
+
+    def __init__(self) -> None:
+        self._names: dict[Segments, str] = {}
+        self._taken: set[str] = set()
+
+    def of(self, segments: Segments) -> str:
+        if segments not in self._names:
+            words = [part for part in segments if part != ITEM][-2:] + (
+                ["item"] if segments[-1] == ITEM else []
+            )
+            stem = "v_" + re.sub(r"\W", "_", "_".join(words))
+            name, count = stem, 1
+            while name in self._taken:
+                count += 1
+                name = f"{stem}_{count}"
+            self._taken.add(name)
+            self._names[segments] = name
+        return self._names[segments]
+
+
+def depth(segments: Segments) -> int:
+    """How many lists hold a place."""
+    return segments.count(ITEM)
+
+
+def item_scope(segments: Segments) -> Segments:
+    """The innermost list item that holds a place; () for the case."""
+    last = max((index for index, part in enumerate(segments) if part == ITEM), default=-1)
+    return segments[: last + 1]
+
+
+def located(segments: Segments) -> str:
+    """A Python f-string expression of the JSON path of a place, with the loop variables in it."""
+    from etl.mapping.paths import json_path
+
+    path = json_path(segments)
+    if ITEM not in segments:
+        return repr(path)
+    path = path.replace("{", "{{").replace("}", "}}")
+    for level in range(depth(segments)):
+        path = path.replace(ITEM, f"[{{i{level}}}]", 1)
+    return "f" + repr(path)
+
+
+def condition(node: bound.Condition, names: Names) -> str:
+    """A Python expression of a condition."""
+    match node:
+        case bound.Recorded(source):
+            name = names.of(source.segments)
+            plain = source.facts.types == {"boolean"} or "array" in source.facts.types
+            return name if plain else f"{name} is not None"
+        case bound.IsIn(source, values):
+            name = names.of(source.segments)
+            if len(values) == 1:
+                return f"{name} == {values[0]!r}"
+            return f"{name} in {{{', '.join(map(repr, values))}}}"
+        case bound.Negated(inner):
+            return f"not ({condition(inner, names)})"
+        case bound.Joined(how, parts):
+            return "(" + f" {how} ".join(condition(part, names) for part in parts) + ")"
+
+
+def recorded(node: bound.Expression, names: Names) -> str | None:
+    """A Python expression that tells whether an expression yields something; None when it always does."""
+    match node:
+        case bound.Raw(source) | bound.Translate(source=source):
+            return f"{names.of(source.segments)} is not None"
+        case bound.Guarded(when, then):
+            inner = recorded(then, names)
+            return f"({condition(when, names)}{f' and {inner}' if inner else ''})"
+        case bound.Alternatives(items):
+            parts = [recorded(item, names) for item in items]
+            known = [part for part in parts if part is not None]
+            return "(" + " or ".join(known) + ")" if len(known) == len(parts) else None
+        case bound.Template(parts):
+            unique = dict.fromkeys(names.of(part.segments) for part in parts if not isinstance(part, str))
+            return "(" + " and ".join(f"{name} is not None" for name in unique) + ")"
+    return None

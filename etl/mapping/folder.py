@@ -1,0 +1,204 @@
+"""Reading a mapping folder: YAML, CSV and JSON Schema, with the line of everything."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from etl.mapping import language
+from etl.mapping.findings import Finding, MappingError, finding
+from vocabularies.concepts import ConceptFileError, ValueMap, read_value_map
+
+Keys = tuple[str | int, ...]
+MAPPING_FILE = "mapping.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file of the folder and a line in it, from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A YAML file as plain data, and the line of each of its keys."""
+
+    name: str
+    data: Any
+    lines: Mapping[Keys, int]
+
+    def place(self, *keys: str | int) -> Place:
+        """Where the keys stand; the nearest parent's place when they are not written out."""
+        while keys not in self.lines:
+            keys = keys[:-1]
+        return Place(self.name, self.lines[keys])
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Everything that a mapping folder holds, parsed; references are not resolved yet."""
+
+    path: Traversable
+    mapping: language.Mapping
+    mapping_file: SourceFile
+    sections: Mapping[str, language.Section]
+    section_files: Mapping[str, SourceFile]
+    value_maps: Mapping[str, ValueMap]
+    schema: Mapping[str, Any]
+    digest: str
+
+
+def read_folder(path: Traversable) -> Folder:
+    """Read a mapping folder. Raises MappingError with every file's findings."""
+    reader = _Reader(path)
+    mapping_file = reader.yaml(MAPPING_FILE)
+    mapping = reader.parse(mapping_file, language.MAPPING)
+    if mapping is None or mapping_file is None:
+        raise MappingError(reader.findings)
+    files = {name: reader.yaml(f"{name}.yaml") for name in _section_names(mapping)}
+    sections = {name: reader.parse(file, language.SECTION) for name, file in files.items()}
+    schema = reader.json(mapping.schema_, mapping_file.place("schema"))
+    value_maps = dict(reader.value_maps())
+    if reader.findings:
+        raise MappingError(reader.findings)
+    return Folder(
+        path=path,
+        mapping=mapping,
+        mapping_file=mapping_file,
+        sections={name: section for name, section in sections.items() if section is not None},
+        section_files={name: file for name, file in files.items() if file is not None},
+        value_maps=value_maps,
+        schema=schema,
+        digest=reader.digest.hexdigest(),
+    )
+
+
+def _section_names(mapping: language.Mapping) -> list[str]:
+    return list(dict.fromkeys(name for form in mapping.forms.values() for name in form.sections))
+
+
+class _Reader:
+    """Reads the files of one folder and collects what is wrong with them."""
+
+    def __init__(self, path: Traversable) -> None:
+        self.path = path
+        self.findings: list[Finding] = []
+        self.digest = hashlib.sha256()
+
+    def text(self, name: str, place: Place | None = None) -> str | None:
+        try:
+            content = self.path.joinpath(name).read_bytes()
+            text = content.decode("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            where = place or Place(name, 1)
+            self.report("unreadable", where, f"there is no file '{name}' in '{self.path}'")
+        except (OSError, UnicodeDecodeError) as error:
+            self.report("unreadable", Place(name, 1), f"cannot be read: {type(error).__name__}")
+        else:
+            self.digest.update(name.encode() + b"\0" + content + b"\0")
+            return text
+        return None
+
+    def yaml(self, name: str) -> SourceFile | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            root = YAML(typ="rt").load(text)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = mark.line + 1 if mark else 1
+            self.report("unreadable", Place(name, line), f"not YAML: {_first_line(error.problem or error)}")
+        except YAMLError as error:
+            self.report("unreadable", Place(name, 1), f"not YAML: {_first_line(error)}")
+        else:
+            return SourceFile(name, _plain(root), dict(_lines(root)))
+        return None
+
+    def parse(self, file: SourceFile | None, shape: TypeAdapter[Any]) -> Any:
+        if file is None:
+            return None
+        try:
+            return shape.validate_python(file.data)
+        except ValidationError as error:
+            for one in error.errors(include_url=False, include_input=False):
+                keys = _written_keys(one["loc"], file)
+                what = ".".join(map(str, one["loc"])) or "file"
+                self.report("bad-shape", file.place(*keys), f"'{what}': {one['msg']}")
+        return None
+
+    def json(self, name: str, place: Place) -> Mapping[str, Any]:
+        text = self.text(name, place)
+        if text is None:
+            return {}
+        try:
+            schema = json.loads(text)
+        except json.JSONDecodeError as error:
+            self.report("unreadable", Place(name, error.lineno), f"not JSON: {error.msg}")
+            return {}
+        if not isinstance(schema, dict):
+            self.report("bad-shape", Place(name, 1), "a JSON Schema must be an object")
+            return {}
+        return schema
+
+    def value_maps(self) -> Iterator[tuple[str, ValueMap]]:
+        maps = self.path.joinpath("value_maps")
+        if not maps.is_dir():
+            return
+        for file in sorted(maps.iterdir(), key=lambda one: one.name):
+            if file.name.endswith(".csv"):
+                self.digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+                try:
+                    yield file.name.removesuffix(".csv"), read_value_map(file)
+                except ConceptFileError as error:
+                    for line, message in error.lines:
+                        self.report("unreadable", Place(f"value_maps/{file.name}", line), message)
+
+    def report(self, kind: str, place: Place, message: str) -> None:
+        self.findings.append(finding(kind, place.file, place.line, message))
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, CommentedMap):
+        return {key: _plain(value) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value) for value in node]
+    return node
+
+
+def _lines(node: Any, keys: Keys = (), line: int = 1) -> Iterator[tuple[Keys, int]]:
+    yield keys, line
+    if isinstance(node, CommentedMap):
+        for key, value in node.items():
+            yield from _lines(value, (*keys, key), node.lc.key(key)[0] + 1)
+    elif isinstance(node, CommentedSeq):
+        for index, value in enumerate(node):
+            yield from _lines(value, (*keys, index), node.lc.item(index)[0] + 1)
+
+
+def _written_keys(location: Keys, file: SourceFile) -> Keys:
+    """Pydantic puts tags of unions between the keys; keep those that are written in the file."""
+    keys: Keys = ()
+    for key in location:
+        if (*keys, key) in file.lines:
+            keys = (*keys, key)
+    return keys
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def folder_of(path: Path | None, default: Traversable) -> Traversable:
+    """The folder that ``--mappings`` names, or the shipped one."""
+    return default if path is None else path

@@ -1,0 +1,150 @@
+"""Source paths: what they mean, and what the JSON Schema says stands there."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+#: Names from the document's root; ``ITEM`` stands for "each item of this list".
+Segments = tuple[str, ...]
+ITEM = "[*]"
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the schema says of one place."""
+
+    types: frozenset[str]
+    enum: tuple[str | int | bool, ...] | None = None
+    max_length: int | None = None
+    max_items: int | None = None
+    format: str | None = None
+    title: str = ""
+    required: bool = True
+    """Whether every valid document records something here."""
+
+    @property
+    def leaf(self) -> bool:
+        return not self.types & {"object", "array"}
+
+
+def absolute(path: str, scope: Segments) -> Segments:
+    """The segments of a path as written in a rule whose items are at ``scope``."""
+    if path.startswith("$."):
+        return _split(path[2:])
+    if path == "@":
+        return scope
+    return (*scope, *_split(path))
+
+
+def _split(path: str) -> Segments:
+    return tuple(part for name in path.split(".") for part in (_with_items(name)))
+
+
+def _with_items(name: str) -> Segments:
+    stem = name.removesuffix(ITEM)
+    return (stem,) if stem == name else (stem, ITEM)
+
+
+def json_path(segments: Segments) -> str:
+    """The path in the syntax that SQL/JSON and RFC 9535 share: ``$.lesions[*].diam1``, ``$."PI-RADS"``."""
+    parts = (part if part == ITEM else f".{_quoted(part)}" for part in segments)
+    return "$" + "".join(parts)
+
+
+def _quoted(name: str) -> str:
+    return name if _IDENTIFIER.match(name) else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def lists_above(segments: Segments) -> tuple[Segments, ...]:
+    """The lists that hold a place, outermost first, each with its ``[*]``."""
+    return tuple(segments[: index + 1] for index, part in enumerate(segments) if part == ITEM)
+
+
+def resolve(schema: Schema, segments: Segments) -> Facts | None:
+    """What stands at the segments, or None when the schema has no such place."""
+    node, required = schema, True
+    for part in segments:
+        above = _deref(schema, node)
+        below = _step(above, part)
+        if below is None:
+            return None
+        node = below
+        present = part == ITEM or part in above.get("required", ())
+        required = required and present and "null" not in _types(_deref(schema, node))
+    return replace(_facts(_deref(schema, node)), required=required)
+
+
+def suggestion(schema: Schema, segments: Segments) -> str:
+    """The first name that does not exist and what it could be, for a message."""
+    for length in range(1, len(segments) + 1):
+        if resolve(schema, segments[:length]) is None:
+            known = _names(schema, segments[: length - 1])
+            near = difflib.get_close_matches(segments[length - 1], known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known) or 'nothing'}"
+            where = json_path(segments[: length - 1])
+            return f"'{segments[length - 1]}' is not in '{where}'{hint}"
+    return ""
+
+
+def leaves(schema: Schema) -> Iterator[tuple[Segments, Facts]]:
+    """Every leaf that a document can have, in the schema's order."""
+    yield from _leaves(schema, schema, ())
+
+
+def _leaves(root: Schema, node: Schema, at: Segments) -> Iterator[tuple[Segments, Facts]]:
+    node = _deref(root, node)
+    if _facts(node).leaf:
+        yield at, _facts(node)
+    for name, child in node.get("properties", {}).items():
+        yield from _leaves(root, child, (*at, name))
+    if "items" in node:
+        yield from _leaves(root, node["items"], (*at, ITEM))
+
+
+def _names(schema: Schema, segments: Segments) -> list[str]:
+    node = schema
+    for part in segments:
+        node = _step(_deref(schema, node), part) or {}
+    return list(_deref(schema, node).get("properties", {}))
+
+
+def _step(node: Schema, part: str) -> Schema | None:
+    found = node.get("items") if part == ITEM else node.get("properties", {}).get(part)
+    return found if isinstance(found, Mapping) else None
+
+
+def _deref(root: Schema, node: Schema) -> Schema:
+    """Follow local references and the non-null branch of anyOf/oneOf; merge what stands beside them."""
+    if "$ref" in node:
+        target: Any = root
+        for key in node["$ref"].removeprefix("#/").split("/"):
+            target = target[key]
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        return {**_deref(root, target), **beside}
+    for key in ("anyOf", "oneOf"):
+        branches = [one for one in node.get(key, ()) if one.get("type") != "null"]
+        if len(branches) == 1 and len(branches) < len(node[key]):
+            beside = {name: value for name, value in node.items() if name != key}
+            return {**_deref(root, branches[0]), **beside}
+    return node
+
+
+def _types(node: Schema) -> frozenset[str]:
+    types = node.get("type", ())
+    return frozenset([types] if isinstance(types, str) else types)
+
+
+def _facts(node: Schema) -> Facts:
+    enum = node.get("enum", (node["const"],) if "const" in node else None)
+    return Facts(
+        types=_types(node) - {"null"},
+        enum=None if enum is None else tuple(value for value in enum if value is not None),
+        max_length=node.get("maxLength"),
+        max_items=node.get("maxItems"),
+        format=node.get("format"),
+        title=node.get("title", ""),
+    )

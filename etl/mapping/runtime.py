@@ -1,0 +1,87 @@
+"""What generated code calls: dates and text, the parts that are not worth writing out for every rule."""
+
+from collections.abc import Callable
+from datetime import date
+
+Problem = Callable[[int | None, str, str, str], None]
+
+NULL = r"\N"
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_LAST_DAY = date.max.toordinal()
+_MONTHS = 12
+
+
+class _Days(dict[int, str]):
+    """ISO dates by ordinal, made when first asked for: a lake holds few different days."""
+
+    def __missing__(self, ordinal: int) -> str:
+        text = date.fromordinal(ordinal).isoformat()
+        if len(self) < 100_000:
+            self[ordinal] = text
+        return text
+
+
+_DAYS = _Days()
+
+
+def ordinal(text: str) -> int:
+    """The day number of an ISO date."""
+    return date.fromisoformat(text).toordinal()
+
+
+def days_after(start: str | None, days: int | None) -> str | None:
+    """The date so many days later; None when either is unknown or the calendar ends.
+
+    JSON Schema counts 20.0 as an integer, so days may be a whole float.
+    """
+    if start is None or days is None:
+        return None
+    day = ordinal(start) + int(days)
+    return _DAYS[day] if 1 <= day <= _LAST_DAY else None
+
+
+def months_after(start: str | None, months: int | None) -> str | None:
+    """The same day so many months later, or the month's last day when it has no such day."""
+    if start is None or months is None:
+        return None
+    first = date.fromisoformat(start)
+    year, month = divmod(first.year * _MONTHS + first.month - 1 + int(months), _MONTHS)
+    if not date.min.year <= year <= date.max.year:
+        return None
+    for day in (first.day, 30, 29, 28):
+        try:
+            return date(year, month + 1, day).isoformat()
+        except ValueError:
+            continue
+    raise AssertionError("every month has 28 days")
+
+
+def years_after(start: str | None, years: int | None) -> str | None:
+    """The same day so many years later; 28 February stands in for a 29th."""
+    return months_after(start, None if years is None else years * _MONTHS)
+
+
+def moved(text: str | None, shift: int | None) -> str | None:
+    """A real date moved by so many days; None when it is unknown, has no anchor, or leaves the calendar."""
+    if text is None or shift is None:
+        return None
+    day = ordinal(text) + shift
+    return _DAYS[day] if 1 <= day <= _LAST_DAY else None
+
+
+def escape(text: str) -> str:
+    """Text as a field of PostgreSQL's COPY text format."""
+    return text.translate(_ESCAPES)
+
+
+def cut(text: str, length: int, column: str, rule: int, path: str, problem: Problem) -> str:
+    """Text cut to its column, escaped; a cut is a problem."""
+    if len(text) > length:
+        problem(rule, "truncated", path, f"longer than the {length} characters of '{column}'")
+        text = text[:length]
+    return escape(text)
+
+
+def overflow(path: str, capacity: int, count: int) -> OverflowError:
+    """More items than a row id has room for."""
+    return OverflowError(f"{path} has {count} items; a row id has room for {capacity}")
