@@ -16,14 +16,24 @@ from vocabularies.concepts import Concept
 
 def check(path: Traversable, concepts: Mapping[int, Concept]) -> list[Finding]:
     """Every finding of a mapping folder against a vocabulary, sorted by file and line."""
+    mapping, findings = examine(path)
+    if mapping is not None:
+        findings = [*findings, *check_bound(mapping, concepts)]
+    return sorted(set(findings))
+
+
+def examine(path: Traversable) -> tuple[bound.Bound | None, list[Finding]]:
+    """Read and bind a mapping folder; the mapping is None when that found errors."""
     try:
         folder = read_folder(path)
     except MappingError as error:
-        return list(error.findings)
-    mapping, findings = bind(folder)
-    if mapping is not None:
-        findings = [*findings, *_schema_findings(mapping), *_concept_findings(mapping, concepts)]
-    return sorted(set(findings))
+        return None, list(error.findings)
+    return bind(folder)
+
+
+def check_bound(mapping: bound.Bound, concepts: Mapping[int, Concept]) -> list[Finding]:
+    """What a mapping says against its schema as a whole and against a vocabulary."""
+    return sorted({*_schema_findings(mapping), *_concept_findings(mapping, concepts)})
 
 
 def _schema_findings(mapping: bound.Bound) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""The outside face: the command line, and the HTTP application."""

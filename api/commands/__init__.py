@@ -1,0 +1,1 @@
+"""The commands of ``oncolake``, by what they work on."""

@@ -1,0 +1,62 @@
+"""Commands for curators: map check, map show."""
+
+from typing import Annotated
+
+import typer
+
+from api.shared import MappingsOption, database, err, mapping_folder, out, plural
+from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
+from etl.mapping.findings import Finding, errors
+from etl.mapping.show import show as show_mapping
+from etl.setup import check_folder
+from migrations import status
+
+app = typer.Typer(help="Check a mapping, or show it as an ETL document.", no_args_is_help=True)
+
+
+@app.command()
+def check(mappings: MappingsOption = None) -> None:
+    """Check a mapping before any data is loaded; report every finding with file and line.
+
+    Exit code 0 when there is no error, 1 when there is.
+
+    \b
+    Example:
+      oncolake map check --mappings my-disease
+    """
+    folder = mapping_folder(mappings)
+    with database() as engine:
+        current = status(engine).state == "current"
+        with engine.connect() as connection:
+            findings = check_folder(folder, connection if current else None)
+    for finding in findings:
+        out.print(str(finding), markup=False)
+    against = "the database's vocabulary" if current else "the shipped concepts (the database is not initialised)"
+    out.print(f"{_summary(findings)}, against {against}.")
+    if errors(findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    mappings: MappingsOption = None,
+    code: Annotated[bool, typer.Option("--code", help="Show the generated Python instead.")] = False,
+) -> None:
+    """Print a mapping as an ETL document (Markdown), or as the code it compiles to.
+
+    \b
+    Example:
+      oncolake map show > docs/etl.md
+    """
+    mapping = read_mapping(mapping_folder(mappings))
+    text = compile_plan(mapping, provisional_numbers(mapping)).code if code else show_mapping(mapping)
+    print(text, end="")
+    if code:
+        err.print("Rule numbers are provisional here; a database gives its own.")
+
+
+def _summary(findings: list[Finding]) -> str:
+    counts = {severity: 0 for severity in ("error", "warning", "note")}
+    for finding in findings:
+        counts[finding.severity] += 1
+    return ", ".join(plural(count, severity) for severity, count in counts.items())

@@ -1,0 +1,91 @@
+"""Commands about the database itself: init, status, url, stop."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from api.shared import BadInput, MappingsOption, database, err, mapping_folder, out, plural
+from etl.setup import initialise, require_current
+from etl.status import status as read_status
+from omop_schema.database import database_url, named_by_setting
+from omop_schema.embedded import Server, default_home
+
+app = typer.Typer()
+
+
+@app.command()
+def init(mappings: MappingsOption = None) -> None:
+    """Create the database's tables, or upgrade them, and load the concepts a mapping starts with.
+
+    Running it again changes nothing.
+
+    \b
+    Example:
+      oncolake init
+    """
+    folder = mapping_folder(mappings)
+    with database() as engine:
+        done = initialise(engine, folder)
+    verb = {"empty": "created", "older": "upgraded", "current": "already there"}[done.before.state]
+    out.print(f"Tables {verb}, at version {done.before.want}.")
+    new, changed = done.concepts.inserted, done.concepts.updated
+    out.print(
+        f"Concepts: {new} new, {changed} changed, {done.concepts.kept} as they were; "
+        f"{plural(done.value_map_rows, 'value map row')}; {plural(done.rules, 'rule')} registered."
+    )
+
+
+@app.command()
+def status() -> None:
+    """Show what is in the lake and in OMOP.
+
+    \b
+    Example:
+      oncolake status
+    """
+    with database() as engine:
+        require_current(engine)
+        with engine.connect() as connection:
+            found = read_status(connection)
+    for title, counts in found.sections():
+        table = Table(title=title, title_justify="left", show_header=False, min_width=44)
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right")
+        for name, count in counts.items():
+            table.add_row(name, f"{count:,}")
+        out.print(table)
+    if found.pending:
+        out.print(f"{plural(found.pending, 'case')} landed but not loaded: `oncolake ingest` finishes them.")
+
+
+@app.command()
+def url(
+    tcp: Annotated[bool, typer.Option("--tcp", help="An address over TCP, for tools without unix sockets.")] = False,
+) -> None:
+    """Print the database's address, for psql and other tools. The embedded server stays up for them.
+
+    \b
+    Example:
+      psql "$(oncolake url)"
+    """
+    if tcp and named_by_setting():
+        raise BadInput("--tcp is for the embedded server; ONCOLAKE_DATABASE_URL names another one")
+    with database_url(keep=True, tcp=tcp) as address:
+        out.print(address, markup=False)
+    if not named_by_setting():
+        err.print("The embedded server keeps running; `oncolake stop` stops it.")
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded server that `oncolake url` left running.
+
+    \b
+    Example:
+      oncolake stop
+    """
+    if named_by_setting():
+        raise BadInput("there is no embedded server: ONCOLAKE_DATABASE_URL names another one")
+    stopped = Server(default_home()).stop()
+    out.print("Stopped." if stopped else "It was not running.")

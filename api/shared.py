@@ -1,0 +1,48 @@
+"""What the commands share: the database, the mapping folder, and where to print."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import Traversable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy import Engine
+
+from etl.setup import DEFAULT_MAPPING
+from omop_schema.database import describe, open_engine, translated
+
+MappingsOption = Annotated[
+    Path | None,
+    typer.Option("--mappings", metavar="DIR", help="Mapping folder to use instead of the shipped prostate one."),
+]
+
+#: Results go to stdout, everything else to stderr, so that a pipe gets results only.
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+class BadInput(Exception):
+    """Something on the command line that cannot be used."""
+
+
+@contextmanager
+def database(keep: bool = False) -> Iterator[Engine]:
+    """The engine to work with; whatever the database refuses while it is open is put into words."""
+    with open_engine(keep) as engine, translated(describe(engine.url)):
+        yield engine
+
+
+def mapping_folder(path: Path | None) -> Traversable:
+    """The folder that ``--mappings`` names, or the shipped one."""
+    if path is None:
+        return DEFAULT_MAPPING
+    if not path.joinpath("mapping.yaml").is_file():
+        raise BadInput(f"'{path}' is not a mapping folder: there is no mapping.yaml in it")
+    return path
+
+
+def plural(count: int, noun: str, plural_noun: str | None = None) -> str:
+    """``1 case``, ``2 cases``, ``1,000 cases``."""
+    return f"{count:,} {noun if count == 1 else plural_noun or noun + 's'}"

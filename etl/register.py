@@ -1,0 +1,82 @@
+"""The rule register: which number a rule has in row ids. A number is given once and never reused."""
+
+from collections.abc import Mapping
+
+import orjson
+from sqlalchemy import Connection, text
+
+from etl.identity import MAX_RULE
+from etl.mapping.bound import Bound
+from etl.mapping.compile import rules_of
+from etl.mapping.paths import json_path
+
+_LOCK = text("LOCK TABLE lake.rules IN EXCLUSIVE MODE")
+_KNOWN = text("SELECT name, each_path, rule_id FROM lake.rules WHERE mapping = :mapping")
+_HIGHEST = text("SELECT coalesce(max(rule_id), 0) FROM lake.rules")
+_UPSERT = text(
+    """
+    INSERT INTO lake.rules AS known (rule_id, mapping, name, each_path, sources, target, file, line)
+    SELECT rule_id, :mapping, name, each_path, sources, target, file, line
+      FROM json_to_recordset(CAST(:rules AS json)) AS given (
+           rule_id smallint, name text, each_path text, sources text[], target text, file text, line integer)
+    ON CONFLICT (rule_id) DO UPDATE
+       SET sources = excluded.sources, target = excluded.target, file = excluded.file, line = excluded.line,
+           retired = NULL
+     WHERE (known.sources, known.target, known.file, known.line, known.retired)
+           IS DISTINCT FROM (excluded.sources, excluded.target, excluded.file, excluded.line, NULL)
+    """
+)
+_RETIRE = text(
+    """
+    UPDATE lake.rules SET retired = now()
+     WHERE mapping = :mapping AND retired IS NULL AND NOT rule_id = ANY(:present)
+    """
+)
+
+
+class RegisterFull(Exception):
+    """More rules, over all mappings and all time, than a row id has room for."""
+
+
+def lock_register(connection: Connection) -> None:
+    """Make other preparations of a mapping wait until this transaction ends."""
+    connection.execute(_LOCK)
+
+
+def register(connection: Connection, mapping: Bound) -> dict[str, int]:
+    """Give every rule its number: the one it had, or the next free one. Rules that are gone are retired.
+
+    A rule is known by its mapping, its name and the list it stands at, since the list decides how an id's item
+    is read. Raises RegisterFull when the 4,095 numbers are used up.
+    """
+    lock_register(connection)
+    name = mapping.folder.mapping.name
+    known = {(row.name, row.each_path): row.rule_id for row in connection.execute(_KNOWN, {"mapping": name})}
+    numbers = _numbers(mapping, known, connection.scalar(_HIGHEST) or 0)
+    rules = [
+        {
+            "rule_id": rule.number,
+            "name": rule.name,
+            "each_path": rule.each_path,
+            "sources": rule.sources,
+            "target": rule.target,
+            "file": rule.file,
+            "line": rule.line,
+        }
+        for rule in rules_of(mapping, numbers)
+    ]
+    connection.execute(_UPSERT, {"mapping": name, "rules": orjson.dumps(rules).decode()})
+    connection.execute(_RETIRE, {"mapping": name, "present": list(numbers.values())})
+    return numbers
+
+
+def _numbers(mapping: Bound, known: Mapping[tuple[str, str], int], highest: int) -> dict[str, int]:
+    numbers = {}
+    for rule in mapping.every_rule():
+        number = known.get((rule.name, json_path(rule.scope)))
+        if number is None:
+            number = highest = highest + 1
+        numbers[rule.name] = number
+    if highest > MAX_RULE:
+        raise RegisterFull(f"rule number {highest} is over {MAX_RULE}: this lake has used up its rule numbers")
+    return numbers
