@@ -1,8 +1,8 @@
 """Strict JSON: bytes to one object, or what is wrong with them and where.
 
 Almost every document takes the fast path (orjson). One that orjson refuses, or that holds something orjson
-and JSONB would read differently, takes the careful path (the standard library's parser), which names the place.
-What either path returns is what PostgreSQL gives back from JSONB.
+and JSONB would read differently, takes the careful path (the standard library's parser), which names the
+place. What either path returns is what PostgreSQL gives back from JSONB.
 """
 
 import hashlib

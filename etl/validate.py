@@ -1,7 +1,7 @@
 """Validate: a case document against the JSON Schema, with every violation named and no value told.
 
 The compiled validator only says yes or no. The messages come from one source: the standard, slow validator
-finds the violations, and the words are written here from the schema alone, because its own words hold the values.
+finds the violations, and the words are written here from the schema alone, because its own words hold values.
 """
 
 import re

@@ -1,0 +1,270 @@
+"""Ingest: run the stages over files, batch by batch, so that no case is ever lost.
+
+Each batch is landed and committed, then loaded and committed. Killed at any moment, an ingest leaves each
+case in OMOP whole or not at all; run again it stores nothing twice and ends where an undisturbed run ends.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from sqlalchemy import Connection, Engine
+
+from etl.land import Fingerprint, Rejection, Upload, claimed, fingerprint, finish, identity, land, receive
+from etl.load import Counts, Failure, load, pending
+from etl.plan import CasePaths, Plan
+from etl.read import Record, Unreadable, read
+from etl.validate import Validator
+from omop_schema.database import translated
+
+BATCH = 1000
+#: Rejections that a result keeps; the database has them all.
+MOST_SHOWN = 1000
+
+#: Kinds of problems that cost a value. A concept 0 or a disagreement is reported, but everything is stored.
+_LOSSES = frozenset({"invalid", "truncated"})
+
+
+class Progress(NamedTuple):
+    """How far the ingest of one file has come."""
+
+    source: str
+    cases: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of one file or request."""
+
+    source: str
+    outcome: str
+    """``loaded``, ``partial``, ``rejected``, ``already loaded``, or ``unreadable`` if it cannot be opened."""
+    upload_id: int | None = None
+    cases: int = 0
+    stored: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    rejections: tuple[Rejection, ...] = ()
+    """Why records were rejected: the first 1,000 reasons."""
+    loaded: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an ingest did."""
+
+    files: tuple[FileResult, ...]
+    left_over: Counts
+    """Cases that an earlier ingest had landed but not loaded, loaded now."""
+
+    @property
+    def loaded(self) -> Counts:
+        """Cases, rows and problems of all files and of what was left over."""
+        return sum((file.loaded for file in self.files), self.left_over)
+
+    @property
+    def cases(self) -> int:
+        """Case documents read."""
+        return sum(file.cases for file in self.files)
+
+    @property
+    def stored(self) -> int:
+        """New case versions."""
+        return sum(file.stored for file in self.files)
+
+    @property
+    def unchanged(self) -> int:
+        """Documents that were stored already."""
+        return sum(file.unchanged for file in self.files)
+
+    @property
+    def rejected(self) -> int:
+        """Documents that were not stored."""
+        return sum(file.rejected for file in self.files)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all stored; 1 a record, a case or a value was not; 2 nothing of some file was.
+
+        A value without a concept is stored (concept 0, with its source value), and so are two forms that
+        disagree: both are reported, and neither is an error.
+        """
+        outcomes = {file.outcome for file in self.files}
+        if outcomes & {"rejected", "unreadable"}:
+            return 2
+        lost = any(kind in _LOSSES for _, kind in self.loaded.problems)
+        return int(lost or "partial" in outcomes or bool(self.loaded.failures))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the steps of one ingest share."""
+
+    connection: Connection
+    plan: Plan
+    validator: Validator
+    uploader: str
+    progress: Callable[[Progress], None] | None = None
+
+
+def ingest(
+    engine: Engine,
+    plan: Plan,
+    files: Iterable[Path],
+    uploader: str,
+    progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Read, land, validate and load files, then load what earlier ingests left unloaded.
+
+    Raises DatabaseError when the database is away, full or read-only. What was landed by then stays, and a
+    re-run completes it.
+    """
+    with translated(), engine.connect() as connection:
+        run = _Run(connection, plan, Validator(plan.schema), uploader, progress)
+        results = tuple(_ingest_file(run, file) for file in files)
+        failed = {failure.case_id for result in results for failure in result.loaded.failures}
+        return Summary(results, load_pending(connection, plan, run.validator, failed))
+
+
+def ingest_stream(
+    connection: Connection,
+    plan: Plan,
+    validator: Validator,
+    stream: BinaryIO,
+    source: str,
+    uploader: str,
+    *,
+    lines: bool = False,
+) -> FileResult:
+    """Ingest one open, seekable stream; ``lines`` says that it holds one document a line.
+
+    The connection must be outside a transaction. Raises the driver's errors: wrap it in ``translated()``.
+    """
+    run = _Run(connection, plan, validator, uploader)
+    return _ingest_opened(run, stream, fingerprint(stream), source, lines)
+
+
+def load_pending(
+    connection: Connection, plan: Plan, validator: Validator, without: Iterable[int] = ()
+) -> Counts:
+    """Load every landed case of the mapping that is not loaded, except the cases ``without``."""
+    counts, skipped = Counts(), frozenset(without)
+    for batch in pending(connection, plan, BATCH):
+        left = [each for each in batch if each.key.case_id not in skipped]
+        valid = [each for each in left if not validator.violations(each.document)]
+        invalid = {each.key.case_id for each in left} - {each.key.case_id for each in valid}
+        counts += Counts(failures=tuple(Failure(case_id, _OUTDATED) for case_id in sorted(invalid)))
+        counts += load(connection, plan, valid)
+    return counts
+
+
+_OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
+
+
+def _ingest_file(run: _Run, file: Path) -> FileResult:
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        return FileResult(str(file), "unreadable", rejections=(_unreadable(error),))
+    with stream:
+        try:
+            print_ = fingerprint(stream)
+        except OSError as error:
+            return FileResult(str(file), "unreadable", rejections=(_unreadable(error),))
+        return _ingest_opened(run, stream, print_, str(file), file.suffix.lower() != ".json")
+
+
+def _ingest_opened(run: _Run, stream: BinaryIO, print_: Fingerprint, source: str, lines: bool) -> FileResult:
+    upload = receive(run.connection, run.plan.mapping, source, run.uploader, print_)
+    with claimed(run.connection, upload) as current:
+        if current.outcome == "loaded":
+            return FileResult(source, "already loaded", current.upload_id)
+        stream.seek(0)
+        return _process(run, current, _checked(_read(stream, print_, lines), run.validator), source)
+
+
+def _read(stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:
+    """The records, and one more reason when they are not all of the bytes that were received."""
+    try:
+        yield from read(stream, lines=lines)
+        stream.seek(0)
+        if fingerprint(stream) != print_:
+            yield Unreadable(0, 0, "$", "the file changed while it was read: ingest it again")
+    except OSError as error:
+        yield Unreadable(*_unreadable(error))
+
+
+def _unreadable(error: OSError) -> Rejection:
+    return Rejection(0, 0, "$", f"the file cannot be read: {error.strerror or type(error).__name__}")
+
+
+_Checked = Record | list[Rejection]
+
+
+def _checked(found: Iterator[Record | Unreadable], validator: Validator) -> Iterator[_Checked]:
+    """Valid records, and the reasons against the others."""
+    for each in found:
+        if isinstance(each, Unreadable):
+            yield [Rejection(each.position, each.line, each.path, each.reason)]
+        elif violations := validator.violations(each.document):
+            yield [Rejection(each.position, each.line, one.path, one.reason) for one in violations]
+        else:
+            yield each
+
+
+class _Batch:
+    """Records to land together, and the rejections met on the way."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.rejections: list[Rejection] = []
+        self.rejected = 0
+        self._cases: set[tuple[str, str]] = set()
+
+    def takes(self, each: _Checked, case: CasePaths) -> bool:
+        """Whether there is room. One batch never holds two documents of one case: their order matters."""
+        if len(self.records) + self.rejected >= BATCH:
+            return False
+        return isinstance(each, list) or identity(each.document, case)[:2] not in self._cases
+
+    def add(self, each: _Checked, case: CasePaths) -> None:
+        if isinstance(each, list):
+            self.rejections += each
+            self.rejected += 1
+        else:
+            self.records.append(each)
+            self._cases.add(identity(each.document, case)[:2])
+
+
+def _batches(records: Iterator[_Checked], case: CasePaths) -> Iterator[_Batch]:
+    batch = _Batch()
+    for each in records:
+        if not batch.takes(each, case):
+            yield batch
+            batch = _Batch()
+        batch.add(each, case)
+    yield batch
+
+
+def _process(run: _Run, upload: Upload, records: Iterator[_Checked], source: str) -> FileResult:
+    cases = stored = rejected = 0
+    shown: list[Rejection] = []
+    loaded = Counts()
+    for batch in _batches(records, run.plan.case):
+        landed = land(run.connection, upload, batch.records, run.plan.case, batch.rejections)
+        loaded += load(run.connection, run.plan, [each for each in landed if each.pending])
+        cases += len(batch.records) + batch.rejected
+        stored += sum(each.changed for each in landed)
+        rejected += batch.rejected
+        shown += batch.rejections[: MOST_SHOWN - len(shown)]
+        if run.progress:
+            run.progress(Progress(source, cases, loaded.rows.total()))
+    whole = not (rejected or loaded.failures)
+    outcome = "loaded" if whole else "partial" if cases > rejected else "rejected"
+    finish(run.connection, upload, outcome, cases=cases, rejected=rejected)
+    unchanged = cases - rejected - stored
+    return FileResult(
+        source, outcome, upload.upload_id, cases, stored, unchanged, rejected, tuple(shown), loaded
+    )

@@ -1,0 +1,21 @@
+"""Lines of PostgreSQL's COPY text format."""
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+
+
+def line(*values: str | int | bytes | None) -> str:
+    """One row as a line of COPY text, line break included; bytes become bytea."""
+    return "\t".join(map(_field, values)) + "\n"
+
+
+def escape(text: str) -> str:
+    """A text as a field of COPY text."""
+    return text.translate(_ESCAPES) if "\\" in text or not text.isprintable() else text
+
+
+def _field(value: str | int | bytes | None) -> str:
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, bytes):
+        return r"\\x" + value.hex()
+    return r"\N" if value is None else str(value)

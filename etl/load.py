@@ -1,0 +1,289 @@
+"""Load: landed cases into OMOP, whole cases or none, each batch in one transaction.
+
+What a case had loaded before is deleted by its range of ids and written anew, so that rows which the newer
+document or mapping no longer makes are gone, and no other case is touched. Rows are written by COPY only.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import orjson
+from sqlalchemy import BigInteger, Connection, Table, TextClause, text
+
+from etl.identity import case_range
+from etl.land import Landed
+from etl.lines import line
+from etl.persons import PersonLine, lock_persons, store_observation_periods, store_persons, store_sites
+from etl.plan import CaseKey, Plan, Problem
+from etl.refusals import Refused, refusals
+from etl.transform import Result, transform
+from omop_schema import OMOP, metadata
+from omop_schema.database import copy
+
+#: Rows that are not of one case; their ids come from landing.
+SHARED = frozenset(
+    {"person", "observation_period", "care_site", "location", "location_history", "provider", "cohort"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A landed case that could not be loaded. It stays pending. ``reason`` never holds a value."""
+
+    case_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What loading did. Adding two makes the counts of both."""
+
+    cases: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    """By OMOP table."""
+    problems: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By rule name and kind."""
+    failures: tuple[Failure, ...] = ()
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.cases + other.cases,
+            self.rows + other.rows,
+            self.problems + other.problems,
+            self.failures + other.failures,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One case, transformed."""
+
+    landed: Landed
+    result: Result
+    document_id: int = 0
+
+    @property
+    def key(self) -> CaseKey:
+        return self.landed.key
+
+
+def load(connection: Connection, plan: Plan, landed: Sequence[Landed]) -> Counts:
+    """Load a batch: one transaction, committed on return. Give it a connection outside of one.
+
+    Cases that this plan loaded from this version already, or that have a newer one by now, are left alone.
+    Where the database refuses the batch, its halves are tried, until the cases at fault stand alone; those
+    are failures, as are cases that the transform cannot number. What fails stays pending as it was.
+    Raises the driver's errors when the database itself is at fault (full, read-only, gone).
+    """
+    made, failures = _transform(plan, landed)
+    return Counts(failures=failures) + _load_or_split(connection, plan, made)
+
+
+def pending(connection: Connection, plan: Plan, limit: int = 1000) -> Iterator[list[Landed]]:
+    """Landed cases of the plan's mapping that are not loaded, by case, in lists of at most ``limit``."""
+    after = 0
+    while True:
+        with connection.begin():
+            values = {"mapping": plan.mapping, "after": after, "limit": limit}
+            rows = connection.execute(_PENDING, values).all()
+        if not rows:
+            return
+        yield [
+            Landed(
+                position=row.position,
+                key=CaseKey(row.case_id, row.person_id, row.care_site_id),
+                version=row.version,
+                document=orjson.loads(row.document),
+                upload_id=row.upload_id,
+                changed=False,
+                pending=True,
+            )
+            for row in rows
+        ]
+        after = rows[-1].case_id
+
+
+def _transform(plan: Plan, landed: Sequence[Landed]) -> tuple[list[_Made], tuple[Failure, ...]]:
+    made, failures = [], []
+    for each in landed:
+        try:
+            made.append(_Made(each, transform(plan, each.document, each.key)))
+        except OverflowError as error:
+            failures.append(Failure(each.key.case_id, f"cannot be numbered: {error}"))
+    return made, tuple(failures)
+
+
+def _load_or_split(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counts:
+    if not made:
+        return Counts()
+    try:
+        with connection.begin():
+            return _load(connection, plan, made)
+    except Refused as refused:
+        if len(made) == 1:
+            return Counts(failures=(Failure(made[0].key.case_id, str(refused)),))
+    half = len(made) // 2
+    return _load_or_split(connection, plan, made[:half]) + _load_or_split(connection, plan, made[half:])
+
+
+def _load(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counts:
+    persons = [each.key.person_id for each in made]
+    lock_persons(connection, persons)
+    made, replaced = _lock_cases(connection, plan, made)
+    if not made:
+        return Counts()
+    _delete(connection, replaced)
+    store_sites(connection, (each.key.care_site_id for each in made))
+    merged = store_persons(connection, plan.columns["person"], _person_lines(made))
+    rows = _store_rows(connection, plan, made)
+    problems = {
+        each.key.case_id: (*each.result.problems, *merged.problems.get(each.key.case_id, ())) for each in made
+    }
+    _store_problems(connection, made, problems)
+    _mark_loaded(connection, plan, made)
+    store_observation_periods(connection, persons)
+    _count_for_uploads(connection, made, problems)
+    rows["person"] = len(merged.lines)
+    names = {rule.number: rule.name for rule in plan.rules}
+    kinds = Counter(
+        (names.get(each.rule or 0, "person"), each.kind) for some in problems.values() for each in some
+    )
+    return Counts(len(made), +rows, kinds)
+
+
+def _lock_cases(connection: Connection, plan: Plan, made: Sequence[_Made]) -> tuple[list[_Made], list[int]]:
+    """The cases still to be loaded, and those of them that were loaded before."""
+    cases = {"cases": [each.key.case_id for each in made]}
+    connection.execute(_LOCK_CASES, cases)
+    rows = {row.case_id: row for row in connection.execute(_CASES, cases)}
+    left = []
+    for each in made:
+        row = rows[each.key.case_id]
+        is_loaded = (row.loaded_version, row.plan) == (row.version, plan.digest)
+        if row.version == each.landed.version and not is_loaded:
+            left.append(replace(each, document_id=row.document_id))
+    replaced = [each.key.case_id for each in left if rows[each.key.case_id].loaded_version is not None]
+    return left, replaced
+
+
+def _delete(connection: Connection, cases: Sequence[int]) -> None:
+    if not cases:
+        return
+    ranges = [case_range(case_id) for case_id in cases]
+    values = {"first": [first for first, _ in ranges], "last": [last for _, last in ranges]}
+    # The planner cannot tell how short the ranges are, and would rather read whole tables.
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    for statement in _deletions():
+        connection.execute(statement, values)
+    connection.execute(text("SET LOCAL enable_seqscan = DEFAULT"))
+
+
+@cache
+def event_tables() -> tuple[tuple[Table, str], ...]:
+    """Every OMOP table that holds rows of cases, with its column of packed ids, referenced tables first.
+
+    Not only those of today's mapping: an older one may have written others.
+    """
+    tables = [table for table in metadata.sorted_tables if table.schema == OMOP and table.name not in SHARED]
+    found = []
+    for table in tables:
+        key = next(iter(table.primary_key.columns), None)
+        if table.name == "fact_relationship":
+            found.append((table, "fact_id_1"))
+        elif key is not None and isinstance(key.type, BigInteger):
+            found.append((table, key.name))
+    return tuple(found)
+
+
+@cache
+def _deletions() -> tuple[TextClause, ...]:
+    return tuple(
+        text(
+            f"DELETE FROM {table.schema}.{table.name} AS old"  # noqa: S608 - names of our own tables
+            " USING unnest(CAST(:first AS bigint[]), CAST(:last AS bigint[])) AS gone (first, last)"
+            f" WHERE old.{key} BETWEEN gone.first AND gone.last"
+        )
+        for table, key in reversed(event_tables())
+    )
+
+
+def _person_lines(made: Sequence[_Made]) -> list[PersonLine]:
+    return [
+        PersonLine(each.key.case_id, each.key.person_id, each.document_id, person)
+        for each in made
+        for person in each.result.rows["person"]
+    ]
+
+
+def _store_rows(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counter[str]:
+    rows: Counter[str] = Counter()
+    for table, columns in plan.columns.items():
+        lines = [line for each in made for line in each.result.rows[table]]
+        if table != "person" and lines:
+            with refusals(table):
+                rows[table] = copy(connection, f"{OMOP}.{table}", columns, lines)
+    return rows
+
+
+def _store_problems(
+    connection: Connection, made: Sequence[_Made], problems: Mapping[int, Sequence[Problem]]
+) -> None:
+    connection.execute(_DELETE_PROBLEMS, {"cases": [each.key.case_id for each in made]})
+    lines = [
+        line(each.key.case_id, each.landed.version, problem.rule, problem.kind, problem.path, problem.reason)
+        for each in made
+        for problem in problems[each.key.case_id]
+    ]
+    if lines:
+        copy(connection, "lake.problems", _PROBLEM, lines)
+
+
+def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[_Made]) -> None:
+    values = {
+        "cases": [each.key.case_id for each in made],
+        "first": [each.result.first_date or None for each in made],
+        "last": [each.result.last_date or None for each in made],
+        "digest": plan.digest,
+    }
+    connection.execute(_MARK_CASES, values)
+
+
+def _count_for_uploads(
+    connection: Connection, made: Sequence[_Made], problems: Mapping[int, Sequence[Problem]]
+) -> None:
+    rows: Counter[int] = Counter()
+    found: Counter[int] = Counter()
+    for each in made:
+        rows[each.landed.upload_id] += sum(map(len, each.result.rows.values()))
+        found[each.landed.upload_id] += len(problems[each.key.case_id])
+    for upload_id in sorted(rows):
+        values = {"upload": upload_id, "rows": rows[upload_id], "problems": found[upload_id]}
+        connection.execute(_COUNT_FOR_UPLOAD, values)
+
+
+_PENDING = text("""
+    SELECT case_id, person_id, care_site_id, version, upload_id, position, document::text AS document
+    FROM lake.cases JOIN lake.documents USING (case_id, version)
+    WHERE mapping = :mapping AND (loaded_version IS NULL OR loaded_version <> version) AND case_id > :after
+    ORDER BY case_id LIMIT :limit
+""")
+_LOCK_CASES = text("SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE")
+_CASES = text("""
+    SELECT case_id, version, loaded_version, plan, document_id
+    FROM lake.cases JOIN lake.documents USING (case_id, version) WHERE case_id = ANY(:cases)
+""")
+_PROBLEM = ("case_id", "version", "rule_id", "kind", "path", "reason")
+_DELETE_PROBLEMS = text("DELETE FROM lake.problems WHERE case_id = ANY(:cases)")
+_MARK_CASES = text("""
+    UPDATE lake.cases
+    SET loaded_version = version, loaded_at = now(), plan = :digest,
+        first_date = made.first, last_date = made.last
+    FROM unnest(CAST(:cases AS integer[]), CAST(:first AS date[]), CAST(:last AS date[]))
+        AS made (case_id, first, last)
+    WHERE cases.case_id = made.case_id
+""")
+_COUNT_FOR_UPLOAD = text("""
+    UPDATE lake.uploads SET rows = rows + :rows, problems = problems + :problems WHERE upload_id = :upload
+""")
