@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from api.commands import cases, mapping, setting_up
+from api.commands import cases, mapping, rows, setting_up
 from api.shared import BadInput, err
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (setting_up, cases):
+for module in (setting_up, cases, rows):
     app.registered_commands.extend(module.app.registered_commands)
 app.add_typer(mapping.app, name="map")
 

@@ -1,5 +1,6 @@
 """What the commands share: the database, the mapping folder, and where to print."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import Traversable
@@ -11,11 +12,13 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from etl.setup import DEFAULT_MAPPING
-from omop_schema.database import describe, open_engine, translated
+from omop_schema.database import SETTING, describe, open_engine, translated
 
 MappingsOption = Annotated[
     Path | None,
-    typer.Option("--mappings", metavar="DIR", help="Mapping folder to use instead of the shipped prostate one."),
+    typer.Option(
+        "--mappings", metavar="DIR", help="Mapping folder to use instead of the shipped prostate one."
+    ),
 ]
 
 #: Results go to stdout, everything else to stderr, so that a pipe gets results only.
@@ -32,6 +35,11 @@ def database(keep: bool = False) -> Iterator[Engine]:
     """The engine to work with; whatever the database refuses while it is open is put into words."""
     with open_engine(keep) as engine, translated(describe(engine.url)):
         yield engine
+
+
+def named_by_setting() -> bool:
+    """Whether ONCOLAKE_DATABASE_URL names the database, so that there is no embedded server to care for."""
+    return bool(os.environ.get(SETTING, "").strip())
 
 
 def mapping_folder(path: Path | None) -> Traversable:

@@ -31,7 +31,9 @@ def check(mappings: MappingsOption = None) -> None:
             findings = check_folder(folder, connection if current else None)
     for finding in findings:
         out.print(str(finding), markup=False)
-    against = "the database's vocabulary" if current else "the shipped concepts (the database is not initialised)"
+    against = (
+        "the database's vocabulary" if current else "the shipped concepts (the database is not initialised)"
+    )
     out.print(f"{_summary(findings)}, against {against}.")
     if errors(findings):
         raise typer.Exit(1)
@@ -56,7 +58,7 @@ def show(
 
 
 def _summary(findings: list[Finding]) -> str:
-    counts = {severity: 0 for severity in ("error", "warning", "note")}
+    counts = dict.fromkeys(("error", "warning", "note"), 0)
     for finding in findings:
         counts[finding.severity] += 1
     return ", ".join(plural(count, severity) for severity, count in counts.items())

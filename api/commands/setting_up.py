@@ -1,14 +1,24 @@
 """Commands about the database itself: init, status, url, stop."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from api.shared import BadInput, MappingsOption, database, err, mapping_folder, out, plural
+from api.shared import (
+    BadInput,
+    MappingsOption,
+    database,
+    err,
+    mapping_folder,
+    named_by_setting,
+    out,
+    plural,
+)
 from etl.setup import initialise, require_current
 from etl.status import status as read_status
-from omop_schema.database import database_url, named_by_setting
+from omop_schema.database import database_url, describe
 from omop_schema.embedded import Server, default_home
 
 app = typer.Typer()
@@ -46,22 +56,41 @@ def status() -> None:
     """
     with database() as engine:
         require_current(engine)
+        where = describe(engine.url)
         with engine.connect() as connection:
             found = read_status(connection)
-    for title, counts in found.sections():
-        table = Table(title=title, title_justify="left", show_header=False, min_width=44)
-        table.add_column(no_wrap=True)
-        table.add_column(justify="right")
-        for name, count in counts.items():
-            table.add_row(name, f"{count:,}")
-        out.print(table)
+    out.print(f"{where}, tables at version {found.migration}", markup=False)
+    lake = {"cases": found.cases, "not loaded yet": found.pending, "persons": found.persons}
+    _print_counts("Lake", lake)
+    _print_counts("Uploads", found.uploads)
+    _print_counts("OMOP rows", {table: count for table, count in found.rows.items() if count})
+    _print_counts("Problems", found.problems)
+    if found.placeholders:
+        out.print(
+            f"{plural(found.placeholders, 'concept')} are placeholders until Athena vocabularies are loaded."
+        )
     if found.pending:
-        out.print(f"{plural(found.pending, 'case')} landed but not loaded: `oncolake ingest` finishes them.")
+        out.print(
+            f"{plural(found.pending, 'case')} landed but not loaded: the next `oncolake ingest` loads them."
+        )
+
+
+def _print_counts(title: str, counts: Mapping[str, int]) -> None:
+    if not counts:
+        return
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(no_wrap=True, min_width=24)
+    table.add_column(justify="right", min_width=8)
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
+    out.print(table)
 
 
 @app.command()
 def url(
-    tcp: Annotated[bool, typer.Option("--tcp", help="An address over TCP, for tools without unix sockets.")] = False,
+    tcp: Annotated[
+        bool, typer.Option("--tcp", help="An address over TCP, for tools without unix sockets.")
+    ] = False,
 ) -> None:
     """Print the database's address, for psql and other tools. The embedded server stays up for them.
 

@@ -1,0 +1,218 @@
+"""Commands about case documents: ingest, coverage, sample."""
+
+import csv
+import getpass
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from api.shared import BadInput, MappingsOption, database, err, mapping_folder, out, plural
+from etl import ingest as stages
+from etl.coverage import COLUMNS, Coverage
+from etl.coverage import coverage as read_coverage
+from etl.ingest import FileResult, Summary
+from etl.read import BadPaths, files
+from etl.sample import sample as make_sample
+from etl.setup import prepare
+
+app = typer.Typer()
+SHOWN_REASONS = 20
+VALUE_COLUMNS = ("path", "value", "count")
+
+
+class Format(StrEnum):
+    """How coverage is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="JSON or NDJSON files, or folders.")],
+    mappings: MappingsOption = None,
+) -> None:
+    """Land case files in the lake and load them into OMOP.
+
+    The same file again changes nothing; a changed case replaces its rows. Stopped half-way, run it again.
+    Exit code 0: all stored; 1: some cases or values were not, and the report says which; 2: bad input.
+
+    \b
+    Example:
+      oncolake ingest cases/
+      oncolake sample 100 > cases.ndjson && oncolake ingest cases.ndjson
+    """
+    try:
+        found = files(paths)
+    except BadPaths as error:
+        raise BadInput(str(error)) from None
+    with database() as engine:
+        plan = prepare(engine, mapping_folder(mappings))
+        with _progress(len(found)) as report:
+            summary = stages.ingest(engine, plan, found, getpass.getuser(), report)
+    _print_summary(summary)
+    raise typer.Exit(summary.exit_code)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[stages.Progress], None] | None]:
+    """A progress bar over the files, on a terminal only."""
+    if not err.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("files", total=total)
+        seen: dict[str, int] = {}
+
+        def report(done: stages.Progress) -> None:
+            seen[done.source] = done.cases
+            cases, name = sum(seen.values()), Path(done.source).name
+            bar.update(task, completed=len(seen) - 1, description=f"{plural(cases, 'case')}, {name}")
+
+        yield report
+
+
+def _print_summary(summary: Summary) -> None:
+    for file in summary.files:
+        out.print(_sentence(file), markup=False)
+        for rejection in file.rejections[:SHOWN_REASONS]:
+            place = f"{file.source}:{rejection.line}" if rejection.line else file.source
+            out.print(f"  {place}: {rejection.path}: {rejection.reason}", markup=False)
+        if len(file.rejections) > SHOWN_REASONS:
+            more = len(file.rejections) - SHOWN_REASONS
+            out.print(
+                f"  ... and {more:,} more: SELECT * FROM lake.violations WHERE upload_id = {file.upload_id}"
+            )
+    if summary.left_over.cases:
+        out.print(f"{plural(summary.left_over.cases, 'case')} landed earlier and loaded now.")
+    loaded = summary.loaded
+    for failure in loaded.failures:
+        out.print(f"case {failure.case_id} is landed but not loaded: {failure.reason}", markup=False)
+    if loaded.cases:
+        out.print(_rows_table(summary))
+    if loaded.problems:
+        out.print(_problems_table(summary))
+
+
+def _sentence(file: FileResult) -> str:
+    if file.outcome == "already loaded":
+        return f"{file.source}: already loaded, as upload {file.upload_id}; nothing to do."
+    if file.upload_id is None:
+        return f"{file.source}: {file.outcome}."
+    parts = [f"{file.stored:,} stored"]
+    parts += [f"{file.unchanged:,} unchanged"] if file.unchanged else []
+    parts += [f"{file.rejected:,} rejected"] if file.rejected else []
+    return f"{file.source}: {plural(file.cases, 'case')}, {', '.join(parts)} (upload {file.upload_id})."
+
+
+def _rows_table(summary: Summary) -> Table:
+    loaded = summary.loaded
+    table = Table(title=f"{plural(loaded.cases, 'case')} loaded", title_justify="left", show_footer=True)
+    table.add_column("OMOP table", footer="total", no_wrap=True)
+    table.add_column("rows", footer=f"{loaded.rows.total():,}", justify="right")
+    for name, count in loaded.rows.items():
+        table.add_row(name, f"{count:,}")
+    return table
+
+
+def _problems_table(summary: Summary) -> Table:
+    table = Table(title="Problems", title_justify="left")
+    table.add_column("rule", no_wrap=True)
+    table.add_column("kind")
+    table.add_column("values", justify="right")
+    for (rule, kind), count in summary.loaded.problems.most_common():
+        table.add_row(rule, kind, f"{count:,}")
+    return table
+
+
+@app.command()
+def coverage(
+    mappings: MappingsOption = None,
+    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Also show the most frequent values without a concept.")
+    ] = False,
+) -> None:
+    """Account for every value in the lake, by its place in the form.
+
+    Each value is mapped, mapped to concept 0 (unmapped), a problem, ignored on purpose, or unused.
+
+    \b
+    Example:
+      oncolake coverage --format csv > coverage.csv
+    """
+    with database() as engine:
+        plan = prepare(engine, mapping_folder(mappings))
+        with engine.connect() as connection:
+            found = read_coverage(connection, plan, show_values=show_values)
+    match form:
+        case Format.TABLE:
+            out.print(_coverage_table(found))
+            if show_values:
+                out.print(_values_table(found))
+        case Format.CSV:
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerows(
+                [COLUMNS, *found.rows()] if not show_values else [VALUE_COLUMNS, *found.value_rows()]
+            )
+        case Format.JSON:
+            print(json.dumps(_coverage_json(found), indent=2, ensure_ascii=False))
+
+
+def _coverage_table(found: Coverage) -> Table:
+    total = found.total
+    footer = ("all", f"{total.total:,}", *(f"{count:,}" for count in total.counts))
+    title = f"{plural(total.total, 'value')} in {plural(found.cases, 'case')}, what needs a look first"
+    table = Table(title=title, title_justify="left", show_footer=True)
+    for name, foot in zip(COLUMNS, footer, strict=True):
+        table.add_column(name, justify="left" if name == "path" else "right", footer=foot, overflow="fold")
+    table.add_column("mapped %", justify="right", footer=f"{total.percent('mapped'):.1f}")
+    for place, row in zip(found.places, found.rows(), strict=True):
+        cells = (f"{cell:,}" if isinstance(cell, int) else cell for cell in row)
+        table.add_row(*cells, f"{place.tally.percent('mapped'):.1f}")
+    return table
+
+
+def _values_table(found: Coverage) -> Table:
+    table = Table(title="Values without a concept", title_justify="left")
+    for name in VALUE_COLUMNS:
+        table.add_column(name, justify="right" if name == "count" else "left", overflow="fold")
+    for path, value, count in found.value_rows():
+        table.add_row(path, value, f"{count:,}")
+    return table
+
+
+def _coverage_json(found: Coverage) -> dict[str, object]:
+    places = [
+        {
+            **dict(zip(COLUMNS, row, strict=True)),
+            **({"unmapped_values": dict(place.unmapped_values)} if place.unmapped_values else {}),
+        }
+        for place, row in zip(found.places, found.rows(), strict=True)
+    ]
+    return {"mapping": found.mapping, "cases": found.cases, "places": places}
+
+
+@app.command()
+def sample(
+    count: Annotated[int, typer.Argument(metavar="N", min=0, help="How many cases.")],
+    seed: Annotated[int, typer.Option(help="Another seed gives other patients.")] = 0,
+) -> None:
+    """Write synthetic cases as NDJSON: realistic in shape, of nobody.
+
+    \b
+    Example:
+      oncolake sample 1000 --seed 7 > cases.ndjson
+    """
+    for case in make_sample(count, seed):
+        sys.stdout.write(json.dumps(case, ensure_ascii=False, separators=(",", ":")) + "\n")
