@@ -8,17 +8,12 @@ from sqlalchemy.exc import DBAPIError
 
 
 class Refused(Exception):
-    """The database does not take the rows of a batch: a constraint or a column type is against it."""
-
-    def __init__(self, table: str, constraint: str | None, code: str) -> None:
-        self.table, self.constraint, self.code = table, constraint, code
-        against = f"constraint '{constraint}'" if constraint else f"its columns (SQLSTATE {code})"
-        super().__init__(f"table '{table}' refuses its rows: they break {against}")
+    """The rows of a batch break a constraint or do not fit their columns. The message holds no value."""
 
 
 @contextmanager
 def refusals(table: str) -> Iterator[None]:
-    """Raise Refused where the rows are at fault; errors of the database itself pass."""
+    """Raise Refused where the rows of ``table`` are at fault; errors of the database itself pass."""
     try:
         yield
     except (psycopg2.IntegrityError, psycopg2.DataError) as error:
@@ -31,5 +26,10 @@ def refusals(table: str) -> Iterator[None]:
 
 def _refused(table: str, error: psycopg2.Error) -> Refused:
     found = error.diag
-    constraint = found.constraint_name or found.column_name
-    return Refused(found.table_name or table, constraint, error.pgcode or "unknown")
+    if found.constraint_name:
+        why = f"they break constraint '{found.constraint_name}'"
+    elif found.column_name:
+        why = f"column '{found.column_name}' is empty"
+    else:
+        why = f"they do not fit its columns (SQLSTATE {error.pgcode})"
+    return Refused(f"table '{table}' refuses its rows: {why}")

@@ -1,7 +1,7 @@
 """A small mapping made by hand: every stage around the transform can be tried without the mapping language.
 
-A case is ``{"patient", "form", "site", "age", "values": [{"day", "psa"}], "text", "problems", "item", "concept"}``;
-the last three make the transform report problems, number a row beyond its room, or name a concept.
+A case is ``{patient, form, site, age, values: [{day, psa}], text, problems, item, concept}``. The last three
+make the transform report problems, number a row beyond its room, or name a concept.
 """
 
 import json

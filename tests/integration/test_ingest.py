@@ -3,7 +3,6 @@
 import io
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from etl.plan import Plan
 from etl.status import status
 from etl.validate import Validator
 from omop_schema.database import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, make_engine
-from tests.plans import PLAN, case, install, lines
+from tests.plans import PLAN, case, install, lines, renewed
 
 
 @pytest.fixture
@@ -176,7 +175,7 @@ def test_two_documents_of_one_case_in_a_file_are_two_versions(base: Engine, tmp_
         assert (result.stored, result.unchanged) == (stored, unchanged)
         assert query(
             base,
-            "SELECT year_of_birth FROM omop.person JOIN lake.patients USING (person_id) WHERE patient_id = 'P1'",
+            "SELECT year_of_birth FROM omop.person WHERE person_source_value = 'P1'",
         ) == [(1939,)]
         assert query(base, "SELECT count(*) FROM lake.documents") == [(3,)]
 
@@ -208,7 +207,8 @@ def test_a_case_that_cannot_be_loaded_stays_pending_and_is_loaded_once_it_can(
     with base.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO omop.concept SELECT 999999999, concept_name, domain_id, vocabulary_id, concept_class_id,"
+                "INSERT INTO omop.concept"
+                " SELECT 999999999, concept_name, domain_id, vocabulary_id, concept_class_id,"
                 " standard_concept, concept_code || '-copy', valid_start_date, valid_end_date, invalid_reason"
                 " FROM omop.concept WHERE concept_id = 0"
             )
@@ -230,8 +230,6 @@ def test_a_case_with_more_items_than_an_id_has_room_for_is_told(base: Engine, tm
 def test_a_pending_document_that_the_schema_no_longer_takes_is_told(base: Engine, tmp_path: Path) -> None:
     run(base, write(tmp_path, "one.ndjson", lines(case(item=2**20))))
     schema = {**PLAN.schema, "required": ["patient", "form", "age", "weight"]}
-    from tests.plans import renewed
-
     summary = run(base, plan=renewed(PLAN, schema=schema))
     assert summary.left_over.failures[0].reason.startswith("its document is no longer valid")
     assert summary.exit_code == 1
@@ -281,7 +279,7 @@ def complete(engine: Engine) -> bool:
 
 
 def trigger(engine: Engine, table: str, action: str) -> None:
-    """Make the database act when the first row of a table comes; it does so once the thousandth case is there."""
+    """Make the database act when rows come into a table and more than a thousand cases are there."""
     with engine.begin() as connection:
         connection.execute(
             text(

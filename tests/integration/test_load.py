@@ -1,0 +1,341 @@
+"""Loading: exactly the rows of the newest documents, whole cases only, and no other case touched."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from etl.identity import case_range, unpack
+from etl.land import Landed, fingerprint, land, receive
+from etl.load import Counts, event_tables, load, pending
+from etl.persons import PersonLine, Stored, merge
+from etl.plan import Plan
+from etl.read import Record
+from tests.plans import PLAN, PSA, case, install, renewed
+
+
+@pytest.fixture
+def connection(lake: Engine) -> Iterator[Connection]:
+    install(lake)
+    with lake.connect() as connection:
+        yield connection
+
+
+def put(connection: Connection, *documents: dict[str, Any]) -> list[Landed]:
+    """Land documents as an upload of their own."""
+    content = orjson.dumps([documents, query(connection, "SELECT count(*) FROM lake.uploads")])
+    upload = receive(connection, "mini", "x", "tester", fingerprint(io.BytesIO(content)))
+    records = [Record(at, at, orjson.dumps(document), document) for at, document in enumerate(documents, 1)]
+    return land(connection, upload, records, PLAN.case)
+
+
+def store(connection: Connection, *documents: dict[str, Any], plan: Plan = PLAN) -> Counts:
+    return load(connection, plan, put(connection, *documents))
+
+
+def query(connection: Connection, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    with connection.begin():
+        return [tuple(row) for row in connection.execute(text(statement), values)]
+
+
+def everything(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of the small mapping, each with its physical place: untouched means untouched."""
+    tables = ("person", "observation_period", "care_site", *PLAN.columns)
+    return {
+        table: query(connection, f"SELECT ctid::text, * FROM omop.{table} ORDER BY 2") for table in tables
+    }
+
+
+def measurements(connection: Connection, patient: str) -> list[tuple[Any, ...]]:
+    return query(
+        connection,
+        "SELECT measurement_date::text, value_as_number::float FROM omop.measurement"
+        " JOIN lake.patients USING (person_id) WHERE patient_id = :patient ORDER BY measurement_id",
+        patient=patient,
+    )
+
+
+def test_a_case_becomes_its_rows(connection: Connection) -> None:
+    (landed,) = put(connection, case(text="a note"))
+    counts = load(connection, PLAN, [landed])
+    assert counts == Counts(1, counts.rows)
+    assert counts.rows == {"person": 1, "visit_occurrence": 3, "measurement": 3, "note": 1}
+    assert measurements(connection, "P1") == [
+        ("2000-01-01", 0.5),
+        ("2000-01-21", 20.5),
+        ("2001-02-04", 400.5),
+    ]
+    ids = query(connection, "SELECT measurement_id FROM omop.measurement ORDER BY 1")
+    assert [unpack(row_id) for (row_id,) in ids] == [(landed.key.case_id, PSA, item) for item in (0, 1, 2)]
+    assert query(connection, "SELECT year_of_birth, care_site_id, person_source_value FROM omop.person") == [
+        (1930, landed.key.care_site_id, "P1")
+    ]
+    assert query(
+        connection,
+        "SELECT care_site_name, place_of_service_concept_id, care_site_source_value FROM omop.care_site",
+    ) == [("FORTH", 0, "FORTH")]
+    assert query(
+        connection,
+        "SELECT person_id, observation_period_start_date::text, observation_period_end_date::text,"
+        " period_type_concept_id FROM omop.observation_period WHERE observation_period_id = person_id",
+    ) == [(landed.key.person_id, "2000-01-01", "2001-02-04", 32809)]
+    assert query(
+        connection,
+        "SELECT loaded_version, plan, first_date::text, last_date::text, loaded_at IS NULL FROM lake.cases",
+    ) == [(1, PLAN.digest, "2000-01-01", "2001-02-04", False)]
+
+
+def test_loading_again_touches_nothing(connection: Connection) -> None:
+    landed = put(connection, case("P1"), case("P2"))
+    load(connection, PLAN, landed)
+    before = everything(connection)
+    assert load(connection, PLAN, landed) == Counts()
+    assert everything(connection) == before
+
+
+def test_a_new_version_replaces_its_rows_and_no_other_case_is_touched(connection: Connection) -> None:
+    store(connection, case("P1", text="old"), case("P2", text="stays"), case("P3"))
+    before = everything(connection)
+    store(connection, case("P1", values=[{"day": 5, "psa": 9.5}], text=None))
+    assert measurements(connection, "P1") == [("2000-01-06", 9.5)]
+    assert query(connection, "SELECT note_text FROM omop.note") == [("stays",)]
+    after = everything(connection)
+    person = query(connection, "SELECT person_id FROM lake.patients WHERE patient_id = 'P1'")[0][0]
+    for table in ("visit_occurrence", "measurement", "note"):
+        assert [row for row in after[table] if row[2] != person] == [
+            row for row in before[table] if row[2] != person
+        ]
+    assert query(
+        connection, "SELECT observation_period_end_date::text FROM omop.observation_period ORDER BY 1"
+    ) == [
+        ("2000-01-06",),
+        ("2001-02-04",),
+        ("2001-02-04",),
+    ]
+
+
+def test_another_plan_reloads_and_leaves_no_row_of_the_old_one(connection: Connection) -> None:
+    landed = put(connection, case(text="only the old mapping writes notes"))
+    load(connection, PLAN, landed)
+    columns = {table: names for table, names in PLAN.columns.items() if table != "note"}
+
+    def without_notes(
+        document: Any, case_id: int, person_id: int, site: Any, rows: Any, problem: Any
+    ) -> tuple[str, str]:
+        return PLAN.run(document, case_id, person_id, site, {**rows, "note": []}, problem)
+
+    plan = renewed(PLAN, columns=columns, run=without_notes)
+    assert load(connection, plan, landed).cases == 1
+    assert query(connection, "SELECT count(*) FROM omop.note") == [(0,)]
+    assert len(measurements(connection, "P1")) == 3
+    assert query(connection, "SELECT plan FROM lake.cases") == [(plan.digest,)]
+
+
+def test_event_tables_are_all_that_hold_packed_ids(lake: Engine) -> None:
+    names = [table.name for table, _ in event_tables()]
+    assert {
+        "visit_occurrence",
+        "condition_occurrence",
+        "measurement",
+        "note",
+        "episode",
+        "episode_event",
+    } <= set(names)
+    assert not {"person", "observation_period", "care_site", "concept", "cohort"} & set(names)
+    order = {name: place for place, name in enumerate(names)}
+    for table, _ in event_tables():
+        for key in table.foreign_keys:
+            target = key.column.table.name
+            assert order.get(target, -1) <= order[table.name]
+
+
+def test_deletion_reads_the_index_and_not_the_table(connection: Connection) -> None:
+    first, last = case_range(7)
+    with connection.begin():
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = connection.execute(
+            text(
+                "EXPLAIN DELETE FROM omop.measurement AS old USING unnest(ARRAY[:first], ARRAY[:last])"
+                " AS gone (first, last) WHERE old.measurement_id BETWEEN gone.first AND gone.last"
+            ),
+            {"first": first, "last": last},
+        ).scalars()
+        assert "Seq Scan" not in "\n".join(plan)
+
+
+def test_a_superseded_document_is_not_loaded(connection: Connection) -> None:
+    old = put(connection, case(age=70))
+    new = put(connection, case(age=71))
+    assert load(connection, PLAN, old) == Counts()
+    assert load(connection, PLAN, new).cases == 1
+
+
+def test_problems_are_stored_and_replaced_with_their_case(connection: Connection) -> None:
+    counts = store(
+        connection, case("P1", problems=["unmapped", "invalid", "invalid"]), case("P2", problems=["unmapped"])
+    )
+    assert counts.problems == {("psa", "unmapped"): 2, ("psa", "invalid"): 2}
+    store(connection, case("P1", problems=["truncated"]))
+    assert query(
+        connection,
+        "SELECT patient_id, kind, rule_id, problems.version"
+        " FROM lake.problems JOIN lake.cases USING (case_id) ORDER BY patient_id",
+    ) == [("P1", "truncated", PSA, 2), ("P2", "unmapped", PSA, 1)]
+    assert query(connection, "SELECT rows, problems FROM lake.uploads ORDER BY upload_id") == [
+        (14, 4),
+        (7, 1),
+    ]
+
+
+def disagreements(connection: Connection) -> list[tuple[Any, ...]]:
+    return query(
+        connection,
+        "SELECT form, reason FROM lake.problems JOIN lake.cases USING (case_id) WHERE kind = 'disagrees'",
+    )
+
+
+def test_the_newest_form_of_a_person_wins_and_disagreement_is_told(connection: Connection) -> None:
+    (old,) = put(connection, case(form="A", age=70, site="FORTH"))
+    load(connection, PLAN, [old])
+    counts = store(connection, case(form="B", age=71, site="FORTH"))
+    assert query(connection, "SELECT year_of_birth FROM omop.person") == [(1929,)]
+    assert disagreements(connection) == [
+        ("B", f"person.year_of_birth: case {old.key.case_id} differs; this case is newer and wins")
+    ]
+    assert counts.problems == {("person", "disagrees"): 1}
+    store(connection, case(form="B", age=70, site="FORTH"))
+    assert disagreements(connection) == []
+    store(connection, case(form="C", age=70, site="CHU"))
+    assert [reason.split(":")[0] for _, reason in disagreements(connection)] == ["person.care_site_id"]
+
+
+def test_an_older_form_that_is_loaded_later_does_not_win(connection: Connection) -> None:
+    old = put(connection, case(form="A", age=70))
+    new = put(connection, case(form="B", age=71, values=[{"day": 900, "psa": 1}]))
+    load(connection, PLAN, new)
+    load(connection, PLAN, old)
+    assert query(connection, "SELECT year_of_birth FROM omop.person") == [(1929,)]
+    assert disagreements(connection) == [
+        ("A", f"person.year_of_birth: case {new[0].key.case_id} differs; the other case is newer and wins")
+    ]
+    assert query(
+        connection,
+        "SELECT observation_period_start_date::text, observation_period_end_date::text"
+        " FROM omop.observation_period",
+    ) == [("2000-01-01", "2002-06-19")]
+
+
+def test_forms_of_one_person_in_one_batch(connection: Connection) -> None:
+    store(connection, case(form="A", age=70), case(form="B", age=71), case("P2"), case(form="C", age=71))
+    assert query(connection, "SELECT year_of_birth FROM omop.person ORDER BY 1") == [(1929,), (1930,)]
+    assert [form for form, _ in disagreements(connection)] == ["B"]
+
+
+def test_persons_merge_without_a_database() -> None:
+    columns = ("person_id", "year_of_birth", "care_site_id")
+    lines = [PersonLine(2, 1, 20, "1\t1930\t\\N\n"), PersonLine(1, 1, 10, "1\t1930\t5\n")]
+    merged = merge(columns, lines, {1: Stored(1, 9, ("1931", None, "5"))})
+    assert merged.lines == ["1\t1930\t\\N\n"]
+    assert {case_id: [each.reason for each in some] for case_id, some in merged.problems.items()} == {
+        2: ["person.care_site_id: case 1 differs; this case is newer and wins"]
+    }
+
+
+def test_a_case_without_dates_has_no_observation_period(connection: Connection) -> None:
+    store(connection, case(values=[]))
+    assert query(connection, "SELECT count(*) FROM omop.observation_period") == [(0,)]
+    assert query(connection, "SELECT first_date, loaded_version FROM lake.cases") == [(None, 1)]
+
+
+def test_refused_cases_stand_alone_and_the_others_are_loaded(connection: Connection) -> None:
+    documents = [case(f"P{number}") for number in range(20)]
+    documents[3]["concept"] = documents[11]["concept"] = 999_999_999
+    landed = put(connection, *documents)
+    counts = load(connection, PLAN, landed)
+    assert counts.cases == 18
+    assert [failure.case_id for failure in counts.failures] == [landed[3].key.case_id, landed[11].key.case_id]
+    failed = sorted(failure.case_id for failure in counts.failures)
+    assert {failure.reason for failure in counts.failures} == {
+        "table 'measurement' refuses its rows: they break constraint 'fk_measurement_measurement_concept_id'"
+    }
+    assert [each.key.case_id for some in pending(connection, PLAN) for each in some] == failed
+    assert query(connection, "SELECT count(*) FROM omop.visit_occurrence") == [(54,)]
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "told"),
+    [
+        (
+            "person",
+            "{person}\tsecret\t1930\t0\t0\t\\N\tx\t0\t0\t0\n",
+            "table 'person' refuses its rows: they do not fit its columns (SQLSTATE 22P02)",
+        ),
+        (
+            "person",
+            "{person}\t0\t\\N\t0\t0\t\\N\tx\t0\t0\t0\n",
+            "table 'person' refuses its rows: column 'year_of_birth' is empty",
+        ),
+        (
+            "person",
+            "{person}\t12345\t1930\t0\t0\t\\N\tx\t0\t0\t0\n",
+            "table 'person' refuses its rows: they break constraint 'fk_person_gender_concept_id'",
+        ),
+        (
+            "note",
+            "1\t{person}\t0\tsecret\t32809\t0\tx\t0\t0\n",
+            "table 'note' refuses its rows: they do not fit its columns (SQLSTATE 22007)",
+        ),
+    ],
+)
+def test_refusals_name_table_and_constraint_and_no_value(
+    connection: Connection, table: str, line: str, told: str
+) -> None:
+    def run(
+        document: Any, case_id: int, person_id: int, site: Any, rows: Any, problem: Any
+    ) -> tuple[str, str]:
+        rows[table].append(line.format(person=person_id))
+        return "", ""
+
+    (failure,) = store(connection, case(), plan=replace(PLAN, run=run)).failures
+    assert failure.reason == told
+
+
+def test_a_case_that_cannot_be_numbered_does_not_take_the_batch_down(connection: Connection) -> None:
+    counts = store(connection, case("P1"), case("P2", item=2**20), case("P3"))
+    assert counts.cases == 2
+    assert [failure.reason for failure in counts.failures] == [
+        "cannot be numbered: item 1048576 is outside 0 to 1048575"
+    ]
+
+
+def test_a_replacement_that_fails_leaves_the_old_rows(connection: Connection) -> None:
+    store(connection, case())
+    before = everything(connection)
+    assert store(connection, case(concept=999_999_999)).failures
+    assert everything(connection) == before
+    assert query(connection, "SELECT version, loaded_version FROM lake.cases") == [(2, 1)]
+
+
+def test_pending_lists_what_landing_left(connection: Connection) -> None:
+    landed = put(connection, *(case(f"P{number}", text="Ηράκλειο \\ \t") for number in range(25)))
+    load(connection, PLAN, landed[:5])
+    batches = list(pending(connection, PLAN, 8))
+    assert [len(batch) for batch in batches] == [8, 8, 4]
+    found = [each for batch in batches for each in batch]
+    assert [replace(each, changed=True) for each in found] == sorted(landed[5:], key=lambda each: each.key)
+    assert sum((load(connection, PLAN, batch) for batch in batches), Counts()).cases == 20
+    assert list(pending(connection, PLAN)) == []
+    assert list(pending(connection, replace(PLAN, mapping="other"))) == []
+
+
+def test_pending_documents_make_the_same_rows_as_landed_ones(connection: Connection) -> None:
+    values = [{"day": 3, "psa": psa} for psa in (1.0, 0.1, 7, 1e-7, 12345678.9)]
+    landed = put(connection, case(values=values))
+    ((found,),) = pending(connection, PLAN)
+    assert repr(found.document["values"]) == repr(values)
+    assert load(connection, PLAN, landed).cases == 1
+    assert found.document == landed[0].document
