@@ -1,6 +1,7 @@
 """What the commands share: the database, the mapping folder, and where to print."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import Traversable
@@ -21,9 +22,12 @@ MappingsOption = Annotated[
     ),
 ]
 
+#: Columns of a table in a file or a pipe, where there is no terminal to ask.
+_FILE_WIDTH = 120
+
 #: Results go to stdout, everything else to stderr, so that a pipe gets results only.
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 class BadInput(Exception):

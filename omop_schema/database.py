@@ -13,8 +13,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from omop_schema.embedded import Server, default_home
-from omop_schema.programs import ServerError
+from omop_schema.embedded import Server, ServerError, default_home
 from omop_schema.refusals import (
     DatabaseBusy,
     DatabaseError,

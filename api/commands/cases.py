@@ -19,6 +19,7 @@ from etl import ingest as stages
 from etl.coverage import COLUMNS, Coverage
 from etl.coverage import coverage as read_coverage
 from etl.ingest import FileResult, Summary
+from etl.mapping.tables import LOAD_ORDER
 from etl.read import BadPaths, files
 from etl.sample import sample as make_sample
 from etl.setup import prepare
@@ -38,7 +39,7 @@ class Format(StrEnum):
 
 @app.command()
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="JSON or NDJSON files, or folders.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="JSON or NDJSON files, or folders.")],
     mappings: MappingsOption = None,
 ) -> None:
     """Land case files in the lake and load them into OMOP.
@@ -120,8 +121,9 @@ def _rows_table(summary: Summary) -> Table:
     table = Table(title=f"{plural(loaded.cases, 'case')} loaded", title_justify="left", show_footer=True)
     table.add_column("OMOP table", footer="total", no_wrap=True)
     table.add_column("rows", footer=f"{loaded.rows.total():,}", justify="right")
-    for name, count in loaded.rows.items():
-        table.add_row(name, f"{count:,}")
+    for name in LOAD_ORDER:
+        if name in loaded.rows:
+            table.add_row(name, f"{loaded.rows[name]:,}")
     return table
 
 
@@ -175,7 +177,8 @@ def _coverage_table(found: Coverage) -> Table:
     title = f"{plural(total.total, 'value')} in {plural(found.cases, 'case')}, what needs a look first"
     table = Table(title=title, title_justify="left", show_footer=True)
     for name, foot in zip(COLUMNS, footer, strict=True):
-        table.add_column(name, justify="left" if name == "path" else "right", footer=foot, overflow="fold")
+        is_path = name == "path"
+        table.add_column(name, justify="left" if is_path else "right", footer=foot, no_wrap=is_path)
     table.add_column("mapped %", justify="right", footer=f"{total.percent('mapped'):.1f}")
     for place, row in zip(found.places, found.rows(), strict=True):
         cells = (f"{cell:,}" if isinstance(cell, int) else cell for cell in row)

@@ -93,10 +93,11 @@ def sql(
       oncolake sql docs/queries/cohort.sql
     """
     statement = _statement(query)
-    with database() as engine, engine.connect() as connection:
-        connection.execute(text("SET TRANSACTION READ ONLY"))
-        result = _run(connection, statement)
-        _print_result(result, form)
+    with database() as engine:
+        require_current(engine)
+        with engine.connect() as connection:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            _print_result(_run(connection, statement), form)
 
 
 def _statement(query: str) -> str:
@@ -124,8 +125,9 @@ def _print_result(result: "CursorResult[tuple[object, ...]]", form: Format) -> N
     rows = [["" if value is None else str(value) for value in row] for row in result]
     if form is Format.TABLE:
         table = Table()
-        for name in names:
-            table.add_column(name, overflow="fold")
+        for index, name in enumerate(names):
+            numbers = all(row[index].replace(".", "", 1).lstrip("-").isdigit() for row in rows if row[index])
+            table.add_column(name, justify="right" if numbers and rows else "left", overflow="fold")
         for row in rows:
             table.add_row(*row)
         out.print(table)

@@ -63,7 +63,7 @@ def status() -> None:
     lake = {"cases": found.cases, "not loaded yet": found.pending, "persons": found.persons}
     _print_counts("Lake", lake)
     _print_counts("Uploads", found.uploads)
-    _print_counts("OMOP rows", {table: count for table, count in found.rows.items() if count})
+    _print_counts("OMOP rows", {table: count for table, count in sorted(found.rows.items()) if count})
     _print_counts("Problems", found.problems)
     if found.placeholders:
         out.print(

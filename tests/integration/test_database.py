@@ -25,7 +25,7 @@ from omop_schema.database import (
     translated,
 )
 from omop_schema.embedded import Server
-from omop_schema.postmaster import free_port
+from omop_schema.embedded.postmaster import free_port
 
 VALUE = "Musterfrau"
 CREATE = "CREATE TABLE t ()"

@@ -18,8 +18,8 @@ import pytest
 
 from omop_schema.database import DatabaseUnavailable, open_engine
 from omop_schema.embedded import Server, default_home
-from omop_schema.postmaster import free_port, running_on
-from omop_schema.programs import (
+from omop_schema.embedded.postmaster import free_port, running_on
+from omop_schema.embedded.programs import (
     Account,
     Programs,
     ServerError,
@@ -389,7 +389,7 @@ def test_the_home_comes_from_the_setting(home: Path, monkeypatch: pytest.MonkeyP
 def test_only_linux_and_macos_have_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = r"Linux and macOS only; set ONCOLAKE_DATABASE_URL"
     with monkeypatch.context() as windows:
-        windows.setattr("omop_schema.embedded.sys.platform", "win32")
+        windows.setattr("omop_schema.embedded.server.sys.platform", "win32")
         with pytest.raises(DatabaseUnavailable, match=said), open_engine():
             pass
 
@@ -420,7 +420,7 @@ def test_programs_in_a_shut_folder_are_copied_once(
             subprocess.run(["cp", "-r", str(part), str(site)], check=True)
     shut = site / package.name / found.folder.name
     assert blocked_folder(account, shut)
-    monkeypatch.setattr("omop_schema.programs._bundled", lambda: [shut])
+    monkeypatch.setattr("omop_schema.embedded.programs._bundled", lambda: [shut])
     server = Server(home)
     with server.attached():
         assert ask(server, "SELECT 1") == 1

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from omop_schema.programs import ServerError, run_as
+from omop_schema.embedded.programs import ServerError, run_as
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from omop_schema.programs import Account, ServerError
+from omop_schema.embedded.programs import Account, ServerError
 
 if sys.platform != "win32":
     import fcntl

@@ -26,7 +26,7 @@ import psycopg2
 from psycopg2.extensions import connection as Session
 from psycopg2.extensions import encrypt_password
 
-from omop_schema.folders import (
+from omop_schema.embedded.folders import (
     is_last,
     locked,
     make_folder,
@@ -36,8 +36,14 @@ from omop_schema.folders import (
     share,
     socket_folder,
 )
-from omop_schema.postmaster import Postmaster, clear_misleading, free_port, read_postmaster, running_on
-from omop_schema.programs import (
+from omop_schema.embedded.postmaster import (
+    Postmaster,
+    clear_misleading,
+    free_port,
+    read_postmaster,
+    running_on,
+)
+from omop_schema.embedded.programs import (
     PATIENCE,
     Programs,
     ServerError,
