@@ -148,6 +148,7 @@ def land(
             return []
         connection.execute(_CREATE_INCOMING)
         copy(connection, "incoming", _INCOMING, (_incoming(record, case) for record in records))
+        connection.execute(_ANALYSE)
         values = {"mapping": upload.mapping, "upload": upload.upload_id}
         for statement in (_INSERT_SITES, _INSERT_PATIENTS, _INSERT_CASES, _LOCK_CASES):
             connection.execute(statement, values)
@@ -204,6 +205,8 @@ _CREATE_INCOMING = text("""
         (position integer, patient_id text, form text, site text, digest bytea, document text)
     ON COMMIT DELETE ROWS
 """)
+# Without it the planner knows nothing of the rows just filled in, and reads all cases to find the few.
+_ANALYSE = text("ANALYZE incoming (patient_id, form, site)")
 # Known rows are left out before ON CONFLICT sees them: a conflict uses up a number, and those are scarce.
 _INSERT_SITES = text("""
     INSERT INTO lake.sites (site)
