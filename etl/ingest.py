@@ -32,6 +32,8 @@ class Progress(NamedTuple):
     source: str
     cases: int
     rows: int
+    bytes: int
+    """Read of the file so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def _ingest_opened(run: _Run, stream: BinaryIO, print_: Fingerprint, source: str
         if current.outcome == "loaded":
             return FileResult(source, "already loaded", current.upload_id)
         stream.seek(0)
-        return _process(run, current, _checked(_read(stream, print_, lines), run.validator), source)
+        return _process(run, current, stream, _checked(_read(stream, print_, lines), run.validator), source)
 
 
 def _read(stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:
@@ -248,7 +250,9 @@ def _batches(records: Iterator[_Checked], case: CasePaths) -> Iterator[_Batch]:
     yield batch
 
 
-def _process(run: _Run, upload: Upload, records: Iterator[_Checked], source: str) -> FileResult:
+def _process(
+    run: _Run, upload: Upload, stream: BinaryIO, records: Iterator[_Checked], source: str
+) -> FileResult:
     cases = stored = rejected = 0
     shown: list[Rejection] = []
     loaded = Counts()
@@ -260,7 +264,7 @@ def _process(run: _Run, upload: Upload, records: Iterator[_Checked], source: str
         rejected += batch.rejected
         shown += batch.rejections[: MOST_SHOWN - len(shown)]
         if run.progress:
-            run.progress(Progress(source, cases, loaded.rows.total()))
+            run.progress(Progress(source, cases, loaded.rows.total(), stream.tell()))
     whole = not (rejected or loaded.failures)
     outcome = "loaded" if whole else "partial" if cases > rejected else "rejected"
     finish(run.connection, upload, outcome, cases=cases, rejected=rejected)

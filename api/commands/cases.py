@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from api.shared import BadInput, MappingsOption, database, err, mapping_folder, out, plural
@@ -58,27 +58,28 @@ def ingest(
         raise BadInput(str(error)) from None
     with database() as engine:
         plan = prepare(engine, mapping_folder(mappings))
-        with _progress(len(found)) as report:
+        with _progress(found) as report:
             summary = stages.ingest(engine, plan, found, getpass.getuser(), report)
     _print_summary(summary)
     raise typer.Exit(summary.exit_code)
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[stages.Progress], None] | None]:
-    """A progress bar over the files, on a terminal only."""
+def _progress(found: list[Path]) -> Iterator[Callable[[stages.Progress], None] | None]:
+    """A progress bar over the bytes of all files, on a terminal only."""
     if not err.is_terminal:
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("files", total=total)
-        seen: dict[str, int] = {}
+        task = bar.add_task("reading", total=sum(file.stat().st_size for file in found))
+        done: dict[str, stages.Progress] = {}
 
-        def report(done: stages.Progress) -> None:
-            seen[done.source] = done.cases
-            cases, name = sum(seen.values()), Path(done.source).name
-            bar.update(task, completed=len(seen) - 1, description=f"{plural(cases, 'case')}, {name}")
+        def report(one: stages.Progress) -> None:
+            done[one.source] = one
+            cases = sum(each.cases for each in done.values())
+            read = sum(each.bytes for each in done.values())
+            bar.update(task, completed=read, description=plural(cases, "case"), refresh=True)
 
         yield report
 
@@ -91,9 +92,7 @@ def _print_summary(summary: Summary) -> None:
             out.print(f"  {place}: {rejection.path}: {rejection.reason}", markup=False)
         if len(file.rejections) > SHOWN_REASONS:
             more = len(file.rejections) - SHOWN_REASONS
-            out.print(
-                f"  ... and {more:,} more: SELECT * FROM lake.violations WHERE upload_id = {file.upload_id}"
-            )
+            out.print(f"  ... and {more:,} more: lake.violations has them, by upload_id {file.upload_id}")
     if summary.left_over.cases:
         out.print(f"{plural(summary.left_over.cases, 'case')} landed earlier and loaded now.")
     loaded = summary.loaded
