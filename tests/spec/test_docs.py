@@ -1,0 +1,40 @@
+"""The hand-written pages name what there is: every word, finding, table and command."""
+
+from pathlib import Path
+
+import pytest
+
+from etl.mapping.findings import KINDS
+from etl.mapping.language import Episode, Mapping, Rule, Visit
+from omop_schema import LAKE, metadata
+
+ROOT = Path(__file__).parents[2]
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+@pytest.mark.parametrize("shape", [Mapping, Rule, Visit, Episode])
+def test_every_word_of_the_language_is_explained(shape: type) -> None:
+    words = {field.alias or name for name, field in shape.model_fields.items()}
+    missing = sorted(word for word in words if f"`{word}`" not in page("mapping.md"))
+    assert missing == []
+
+
+def test_every_finding_is_listed_with_its_severity() -> None:
+    lines = [f"| `{kind}` | {severity} | {meaning} |" for kind, (severity, meaning) in KINDS.items()]
+    assert [line for line in lines if line not in page("mapping.md")] == []
+
+
+def test_every_lake_table_is_explained() -> None:
+    names = [f"{LAKE}.{table.name}" for table in metadata.tables.values() if table.schema == LAKE]
+    assert [name for name in names if f"`{name}`" not in page("lake.md")] == []
+
+
+def test_every_column_of_a_lineage_is_explained(lake: object) -> None:
+    from sqlalchemy import text
+
+    with lake.connect() as connection:
+        columns = connection.execute(text("SELECT * FROM lake.lineage(1)")).keys()
+    assert [name for name in columns if f"`{name}`" not in page("lake.md")] == []
