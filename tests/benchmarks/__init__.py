@@ -1,0 +1,16 @@
+"""Benchmarks: each measures a stage as a ratio to the least work of the same result, in the same run.
+
+``python -m tests.benchmarks [NAME...]`` runs them. Each is a function of a Setting and returns a Report.
+"""
+
+from collections.abc import Callable
+
+from tests.benchmarks import ingest, read, reingest, transform
+from tests.benchmarks.measure import Report, Setting
+
+BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
+    "transform": transform.measure,
+    "read": read.measure,
+    "ingest": ingest.measure,
+    "reingest": reingest.measure,
+}
