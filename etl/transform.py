@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from etl.identity import pack
 from etl.plan import CaseKey, Document, Plan, Problem, Rows
 
 _UNESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -22,8 +23,9 @@ class Result:
 def transform(plan: Plan, document: Document, key: CaseKey) -> Result:
     """Run the plan over one valid document. The same arguments give the same result, byte for byte.
 
-    Raises OverflowError when the document holds more items than an id has room for.
+    Raises OverflowError when an id has no room for the case id or for all items of the document.
     """
+    pack(key.case_id, 1)
     rows = plan.empty_rows()
     problems: list[Problem] = []
     first, last = plan.run(document, *key, rows, lambda *problem: problems.append(Problem(*problem)))
@@ -31,7 +33,7 @@ def transform(plan: Plan, document: Document, key: CaseKey) -> Result:
 
 
 def decode(plan: Plan, table: str, line: str) -> dict[str, str | None]:
-    """An encoded row as a dict of column to text, ``None`` for NULL: for people and tests, not for loading."""
+    """An encoded row as a dict of column to text, ``None`` for NULL: for people and tests."""
     return dict(zip(plan.columns[table], map(_unescape, line.rstrip("\n").split("\t")), strict=True))
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 from etl.mapping import bound, language
+from etl.mapping.bind_columns import Columns
 from etl.mapping.bind_expressions import At, Expressions, Slot
-from etl.mapping.findings import Finding
+from etl.mapping.bind_links import Links, check_case, check_defaults, check_forms
+from etl.mapping.findings import Finding, errors
 from etl.mapping.folder import Folder
 from etl.mapping.paths import ITEM, Segments, absolute, json_path, resolve, suggestion
 from etl.mapping.tables import TARGETS, Target
@@ -14,12 +16,20 @@ from etl.mapping.tables import TARGETS, Target
 PERSON_COLUMNS = ("gender", "race", "ethnicity")
 
 
-def bind(folder: Folder) -> tuple[bound.Bound | None, list[Finding]]:
-    """Resolve every reference of a mapping. The mapping is None when something could not be resolved."""
+class Binding(NamedTuple):
+    """The mapping, unless something could not be resolved, and what was found on the way."""
+
+    mapping: bound.Bound | None
+    findings: list[Finding]
+    concepts: tuple[bound.ConceptUse, ...]
+
+
+def bind(folder: Folder) -> Binding:
+    """Resolve every reference of a mapping."""
     binder = _Binder(folder)
     result = binder.mapping()
-    failed = any(one.severity == "error" for one in binder.words.findings)
-    return (None if failed else result), binder.words.findings
+    findings = binder.words.findings
+    return Binding(None if errors(findings) else result, findings, tuple(binder.words.concepts))
 
 
 class _Binder:
@@ -33,8 +43,10 @@ class _Binder:
         mapping = self.folder.mapping
         type_slot = Slot("(every table)", "type_concept_id", "concept")
         type_concept = self.words.concept(mapping.type, self.root.down("type"), type_slot)
-        self.type = type_concept or bound.Constant(0)
-        self._case_keys()
+        self.columns = Columns(self.words, type_concept or bound.Constant(0))
+        check_case(self.words, mapping.case, self.root.down("case"))
+        check_forms(self.words, mapping, self.root.down("forms"))
+        check_defaults(self.words, mapping, self.root.down("defaults"))
         anchor = self._anchor(mapping.baseline)
         person = dict(self._person(mapping.person))
         age = self.words.source(
@@ -44,17 +56,12 @@ class _Binder:
         episodes = tuple(one for name, each in mapping.episodes.items() if (one := self._episode(name, each)))
         rules = tuple(self._sections())
         ignored = dict(self._ignored())
-        self._references(rules)
+        Links(self.words, self.names).check(visits, episodes, rules)
         if age is None:
             return None
         return bound.Bound(
             self.folder, anchor, person, age, visits, episodes, rules, ignored, tuple(self.words.concepts)
         )
-
-    def _case_keys(self) -> None:
-        for word, key in self.folder.mapping.case:
-            if key is not None:
-                self.words.source(key, self.root.down("case", word), types=frozenset({"string"}))
 
     def _anchor(self, baseline: language.Baseline) -> bound.Anchor | None:
         if baseline.date is None:
@@ -99,8 +106,6 @@ class _Binder:
         found = self._rule(f"episode.{name}", rule, at, None, None)
         slot = Slot("episode", "episode_object_concept_id", "concept")
         about = self.words.expression(episode.object, at.down("object"), slot)
-        if episode.parent is not None and episode.parent not in self.folder.mapping.episodes:
-            self._broken("episode", episode.parent, self.folder.mapping.episodes, at.down("parent"))
         if found is None or about is None:
             return None
         return replace(found, columns={**found.columns, slot.column: about}, parent=episode.parent)
@@ -136,7 +141,7 @@ class _Binder:
         self, name: str, rule: language.Rule, at: At, target: Target, above: bound.BoundRule | None,
         section: str | None,
     ) -> bound.BoundRule | None:  # fmt: skip
-        columns = dict(self._columns(name, rule, at, target))
+        columns = dict(self.columns.fill(name, rule, at, target))
         concept = columns.get(target.concept_column)
         when = self.words.condition(rule.when, at.down("when")) if rule.when is not None else None
         visit = self._visit_reference(rule, at, above)
@@ -149,82 +154,8 @@ class _Binder:
             columns=columns, visit=visit, date=date, end=self.words.dates(rule.end, at.down("end")),
             episode=rule.episode, parent=None, of=rule.of, rows=(), comment=rule.comment,
         )  # fmt: skip
-        self._check_links(rule, made, at, above)
+        self._check_filled(rule, made, at, above)
         return made if concept is not None else None
-
-    def _columns(
-        self, name: str, rule: language.Rule, at: At, target: Target
-    ) -> Iterator[tuple[str, bound.Expression]]:
-        """Every column that the rule, the table's defaults or the conventions fill, later ones winning."""
-        type_column = target.column("type")
-        if type_column:
-            yield type_column, self.type
-        for column, node in self.folder.mapping.defaults.get(target.table, {}).items():
-            there = At(self.folder.mapping_file, ("defaults", target.table, column), at.scope)
-            yield from self._column(column, node, there, target)
-        said = dict(self._said(rule, at, target))
-        yield from said.values()
-        raw = _raw_value({word: found for word, (_, found) in said.items()})
-        yield from self._source_value(name, rule, at, target, raw)
-        raw_column = target.column("raw_value")
-        if raw_column and raw:
-            yield raw_column, raw
-        for column, node in rule.set.items():
-            yield from self._column(column, node, at.down("set", column), target)
-
-    def _said(
-        self, rule: language.Rule, at: At, target: Target
-    ) -> Iterator[tuple[str, tuple[str, bound.Expression]]]:
-        """The rule's own words, each with its column and expression."""
-        for word in ("concept", "number", "value", "unit", "title", "text"):
-            for filled in self._word(word, getattr(rule, word), at, target):
-                yield word, filled
-
-    def _word(self, word: str, node: Any, at: At, target: Target) -> Iterator[tuple[str, bound.Expression]]:
-        if node is None:
-            return
-        column = target.column(word)
-        if column is None:
-            self.words.report("unknown-column", at.down(word), f"{target.table} has no column for '{word}'")
-            return
-        yield from self._column(column, node, at.down(word), target)
-
-    def _column(
-        self, column: str, node: Any, at: At, target: Target
-    ) -> Iterator[tuple[str, bound.Expression]]:
-        if column not in target.columns:
-            self.words.report("unknown-column", at, f"{target.table} has no column '{column}'")
-            return
-        slot = Slot(target.table, column, target.kind(column), target.length(column))
-        found = self.words.expression(node, at, slot)
-        if found is not None:
-            self._fits(found, slot, at)
-            yield column, found
-
-    def _source_value(
-        self, name: str, rule: language.Rule, at: At, target: Target, raw: bound.Expression | None
-    ) -> Iterator[tuple[str, bound.Expression]]:
-        column = target.column("source_value")
-        if column is None:
-            return
-        if rule.source_value is not None:
-            yield from self._column(column, rule.source_value, at.down("source_value"), target)
-        elif raw is not None and target.column("raw_value") is None:
-            yield column, raw
-        else:
-            yield column, bound.Constant(name.rpartition(".")[2])
-
-    def _fits(self, found: bound.Expression, slot: Slot, at: At) -> None:
-        if slot.length is None or slot.kind != "text":
-            return
-        if isinstance(found, bound.Constant) and len(str(found.value)) > slot.length:
-            self.words.report("too-long", at, f"'{slot.column}' holds {slot.length} characters")
-        for source in bound.sources(found):
-            if source.facts.types == {"string"} and not _short(source, slot.length):
-                where = json_path(source.segments)
-                self.words.report(
-                    "too-long", at, f"'{where}' may be longer than the {slot.length} of '{slot.column}'"
-                )
 
     def _visit_reference(
         self, rule: language.Rule, at: At, above: bound.BoundRule | None
@@ -233,23 +164,14 @@ class _Binder:
             return above.visit if above else None
         return self.words.expression(rule.visit, at.down("visit"), Slot(rule.table, "visit", "visit"))
 
-    def _check_links(
+    def _check_filled(
         self, rule: language.Rule, made: bound.BoundRule, at: At, above: bound.BoundRule | None
     ) -> None:
-        if above is not None and (above.target.field_concept is None or made.target.link is None):
-            message = f"a row of {made.target.table} cannot be recorded of a row of {above.target.table}"
-            self.words.report("wrong-type", at, message)
-        if rule.episode is not None and rule.episode not in self.folder.mapping.episodes:
-            self._broken("episode", rule.episode, self.folder.mapping.episodes, at.down("episode"))
-        if rule.episode is not None and made.target.field_concept is None:
-            self.words.report(
-                "wrong-type", at.down("episode"), f"rows of {rule.table} cannot be episode events"
-            )
-        if made.visit is None and not made.date and made.target.dates("start"):
+        if rule.visit is None and rule.date is None and above is None and made.target.dates("start"):
             self.words.report("missing-column", at, "the row has no date: give it a 'visit' or a 'date'")
         for column in _left_empty(made):
             self.words.report(
-                "missing-column", at, f"{rule.table}.{column} must not be empty; fill it with 'set'"
+                "missing-column", at, f"{made.target.table}.{column} must not be empty; fill it with 'set'"
             )
 
     def _scope(self, each: str | None, at: At) -> Segments | None:
@@ -262,6 +184,9 @@ class _Binder:
             self.words.report("unknown-path", at.down("each"), suggestion(self.folder.schema, segments))
         elif "array" not in facts.types:
             self.words.report("wrong-type", at.down("each"), f"'{json_path(segments)}' is not a list")
+        elif segments[: len(at.scope)] != at.scope:
+            message = f"'{json_path(segments)}' is not inside '{json_path(at.scope)}', where this rule stands"
+            self.words.report("wrong-type", at.down("each"), message)
         else:
             return (*segments, ITEM)
         return None
@@ -281,17 +206,6 @@ class _Binder:
             self.words.report("duplicate-rule", at, f"'{name}' is already in {first.file}:{first.line}")
         self.names[name] = at
 
-    def _references(self, rules: tuple[bound.BoundRule, ...]) -> None:
-        seen: set[str] = set()
-        for rule in (one for top in rules for one in bound.with_rows(top)):
-            if rule.of is not None and rule.of not in seen:
-                known = dict.fromkeys(sorted(seen))
-                self._broken("earlier rule", rule.of, known, self.names[rule.name].down("of"))
-            seen.add(rule.name)
-
-    def _broken(self, what: str, name: str, known: Mapping[str, Any], at: At) -> None:
-        self.words.report("broken-reference", at, f"no {what} '{name}'; known: {', '.join(known) or 'none'}")
-
 
 def _drivers(
     rule: language.Rule, columns: Mapping[str, bound.Expression], target: Target
@@ -301,37 +215,6 @@ def _drivers(
         found = columns.get(target.column(word) or "") if getattr(rule, word) is not None else None
         if found is not None and any(bound.sources(found)):
             yield found
-
-
-def _raw_value(values: Mapping[str, bound.Expression]) -> bound.Expression | None:
-    """What was recorded, for the source value: the number, else the coded value, else the coded concept."""
-    for word in ("number", "value", "concept"):
-        raw = [_as_raw(one) for one in _lookups(values.get(word))]
-        if raw:
-            return raw[0] if len(raw) == 1 else bound.Alternatives(tuple(raw))
-    return None
-
-
-def _lookups(node: bound.Expression | None) -> Iterator[bound.Raw | bound.Translate]:
-    match node:
-        case bound.Raw() | bound.Translate():
-            yield node
-        case bound.Guarded(then=then):
-            yield from _lookups(then)
-        case bound.Alternatives(items=items):
-            for item in items:
-                yield from _lookups(item)
-
-
-def _as_raw(node: bound.Raw | bound.Translate) -> bound.Expression:
-    return bound.Raw(node.source)
-
-
-def _short(source: bound.Source, length: int) -> bool:
-    enum = source.facts.enum
-    if enum is not None:
-        return all(len(str(value)) <= length for value in enum)
-    return source.facts.max_length is not None and source.facts.max_length <= length
 
 
 def _left_empty(rule: bound.BoundRule) -> Iterator[str]:

@@ -14,7 +14,8 @@ from etl.mapping.tables import ColumnKind
 _CONCEPT = re.compile(r"(\d+)(?:\s+(\S.*))?\Z")
 _HOLE = re.compile(r"\{([^{}]+)\}")
 _LATER = re.compile(r"(.+?)\s*\+\s*(\S+)\s+(days|months|years)\Z")
-_NUMERIC = frozenset({"number", "integer"})
+_NUMBERS = {"number": frozenset({"number", "integer"}), "integer": frozenset({"integer"})}
+_WHOLE = re.compile(r"-?[0-9]+\Z")
 BASELINE = "baseline"
 
 
@@ -62,6 +63,9 @@ class Expressions:
         if facts is None:
             self.report("unknown-path", at, suggestion(self.folder.schema, segments))
             return None
+        if not segments:
+            self.report("wrong-type", at, f"'{path}' is the whole document; say which item with 'each'")
+            return None
         if segments.count(ITEM) > at.scope.count(ITEM) or not self._reachable(segments, at.scope):
             where = json_path(segments)
             self.report("wrong-type", at, f"'{where}' is in a list; say which item with 'each'")
@@ -98,12 +102,17 @@ class Expressions:
 
     def _one_of(self, node: language.IsOneOf, at: At) -> bound.Condition | None:
         source = self.source(node.path, at.down("path"))
-        if source is None:
+        if source is None or not self._single(source, at.down("path")):
             return None
         for value in node.in_:
             if source.facts.enum is not None and value not in source.facts.enum:
                 self.report("unused-value", at.down("in"), f"'{value}' is never recorded at '{node.path}'")
         return bound.IsIn(source, node.in_)
+
+    def _single(self, source: bound.Source, at: At) -> bool:
+        if not source.facts.leaf:
+            self.report("wrong-type", at, f"'{json_path(source.segments)}' is not a single value")
+        return source.facts.leaf
 
     def _joined(self, how: Literal["and", "or"], nodes: tuple[Any, ...], at: At) -> bound.Condition | None:
         parts = [self.condition(node, at.down(index)) for index, node in enumerate(nodes)]
@@ -112,6 +121,9 @@ class Expressions:
         return bound.Joined(how, tuple(part for part in parts if part is not None))
 
     def expression(self, node: Any, at: At, slot: Slot) -> bound.Expression | None:
+        if slot.kind in ("date", "datetime"):
+            self.report("wrong-type", at, f"'{slot.column}' is a date: use the word 'date' or 'end'")
+            return None
         match node:
             case language.First():
                 items = [self.expression(one, at.down("first", i), slot) for i, one in enumerate(node.first)]
@@ -130,7 +142,7 @@ class Expressions:
     def _use(self, node: language.Use, at: At, slot: Slot) -> bound.Expression | None:
         defined = self.folder.mapping.define.get(node.use)
         if defined is None:
-            self._broken("definition", node.use, self.folder.mapping.define, at)
+            self.broken("definition", node.use, self.folder.mapping.define, at)
             return None
         there = At(self.folder.mapping_file, ("define", node.use), at.scope)
         return self.expression(defined, there, slot)
@@ -140,16 +152,18 @@ class Expressions:
             return self.concept(node, at, slot)
         if slot.kind == "visit":
             return self._visit(node, at)
-        if slot.kind in ("number", "integer"):
-            if isinstance(node, str):
-                types = _NUMERIC if slot.kind == "number" else frozenset({"integer"})
-                source = self.source(node, at, types=types)
-                return bound.Raw(source) if source else None
-            return bound.Constant(node)
         if slot.kind == "text":
             return self._template(str(node), at)
-        self.report("wrong-type", at, f"'{slot.column}' is a date: use the word 'date' or 'end'")
-        return None
+        if isinstance(node, str):
+            source = self.source(node, at, types=_NUMBERS[slot.kind])
+            return bound.Raw(source) if source else None
+        return bound.Constant(node) if self._number(node, at, slot) else None
+
+    def _number(self, node: str | float, at: At, slot: Slot) -> bool:
+        fits = isinstance(node, int) or (slot.kind == "number" and not isinstance(node, str))
+        if not fits:
+            self.report("wrong-type", at, f"'{slot.column}' is {slot.kind}, not '{node}'")
+        return fits
 
     def concept(self, node: str | float, at: At, slot: Slot) -> bound.Constant | None:
         """A concept written 'id name'; the name may be left out for 0 only."""
@@ -165,9 +179,19 @@ class Expressions:
     def _visit(self, node: str | float, at: At) -> bound.Constant | None:
         visits = self.folder.mapping.visits
         if node not in visits:
-            self._broken("visit", str(node), visits, at)
+            self.broken("visit", str(node), visits, at)
             return None
-        return bound.Constant(str(node))
+        return bound.Constant(str(node)) if self._in_scope(str(node), at) else None
+
+    def _in_scope(self, visit: str, at: At) -> bool:
+        """Whether we are inside the list that a visit is written for; elsewhere it would not say which."""
+        each = self.folder.mapping.visits[visit].each
+        scope = () if each is None else (*absolute(each, ()), ITEM)
+        if at.scope[: len(scope)] == scope:
+            return True
+        where = json_path(scope)
+        self.report("wrong-type", at, f"visit '{visit}' is one for each '{where}', and this is not inside it")
+        return False
 
     def _template(self, text: str, at: At) -> bound.Expression | None:
         parts: list[str | bound.Source] = []
@@ -187,10 +211,10 @@ class Expressions:
     def _lookup(self, node: language.Lookup, at: At, slot: Slot) -> bound.Expression | None:
         source = self.source(node.from_, at.down("from"))
         table = self._table(node, at, slot, source)
-        if source is None or table is None:
+        if source is None or table is None or not self._single(source, at):
             return None
-        if not source.facts.leaf:
-            self.report("wrong-type", at, f"'{json_path(source.segments)}' is not a single value")
+        if slot.kind == "visit":
+            self.report("wrong-type", at, "a visit is named, not looked up: use 'first' with 'when' and 'is'")
             return None
         if table == {}:
             return self._raw(source, at, slot)
@@ -199,8 +223,11 @@ class Expressions:
         return bound.Translate(source, node.via or "map", tuple(keyed.items()))
 
     def _raw(self, source: bound.Source, at: At, slot: Slot) -> bound.Expression | None:
-        if slot.kind == "concept" or (slot.kind == "number" and not source.facts.types <= _NUMERIC):
-            self.report("wrong-type", at, f"'{slot.column}' needs a concept or a number: add 'via' or 'map'")
+        if slot.kind == "concept":
+            self.report("wrong-type", at, f"'{slot.column}' needs a concept: add 'via' or 'map'")
+            return None
+        if slot.kind in _NUMBERS and not source.facts.types <= _NUMBERS[slot.kind]:
+            self._wrong_type(at, source.segments, source.facts, _NUMBERS[slot.kind])
             return None
         return bound.Raw(source)
 
@@ -220,12 +247,15 @@ class Expressions:
             bound_map = {key: self.concept(one, at.down("map", key), slot) for key, one in node.map.items()}
             known = {key: int(one.value) for key, one in bound_map.items() if one is not None}
             return dict(known) if len(known) == len(bound_map) else None
-        return dict(node.map)
+        if slot.kind in _NUMBERS:
+            fitting = [self._number(one, at.down("map", key), slot) for key, one in node.map.items()]
+            return dict(node.map) if all(fitting) else None
+        return {key: str(one) for key, one in node.map.items()}
 
     def _value_map(self, name: str, at: At, slot: Slot) -> dict[Any, int | str] | None:
         value_map = self.folder.value_maps.get(name)
         if value_map is None:
-            self._broken("value map", name, self.folder.value_maps, at)
+            self.broken("value map", name, self.folder.value_maps, at)
             return None
         for row in value_map.rows:
             place = Place(f"value_maps/{name}.csv", row.line)
@@ -270,14 +300,14 @@ class Expressions:
         if text == BASELINE:
             return bound.BaselineDate()
         if text in self.folder.mapping.visits:
-            return bound.VisitDate(text)
+            return bound.VisitDate(text) if self._in_scope(text, at) else None
         source = self.source(text, at, types=frozenset({"string"}))
         if source is not None and source.facts.format != "date":
             self.report("wrong-type", at, f"'{text}' has no 'format: date' in the schema")
             return None
         return bound.RealDate(source) if source else None
 
-    def _broken(self, what: str, name: str, known: Mapping[str, Any], at: At) -> None:
+    def broken(self, what: str, name: str, known: Mapping[str, Any], at: At) -> None:
         self.report("broken-reference", at, f"no {what} '{name}'; known: {', '.join(known) or 'none'}")
 
 
@@ -285,7 +315,7 @@ def _key(key: str | int | bool, facts: Facts) -> str | int | bool:
     """A map's key as the document would hold it: CSV files hold text only."""
     if isinstance(key, str) and facts.types == {"boolean"} and key.lower() in ("true", "false"):
         return key.lower() == "true"
-    if isinstance(key, str) and facts.types <= _NUMERIC and key.lstrip("-").isdigit():
+    if isinstance(key, str) and facts.types and facts.types <= _NUMBERS["number"] and _WHOLE.match(key):
         return int(key)
     return key
 

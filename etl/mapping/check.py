@@ -8,7 +8,7 @@ from etl.mapping import bound
 from etl.mapping.bind import bind
 from etl.mapping.emit import depth
 from etl.mapping.findings import Finding, MappingError, finding
-from etl.mapping.folder import Place, read_folder
+from etl.mapping.folder import Folder, Place, read_folder
 from etl.mapping.paths import Segments, json_path, leaves, lists_above, resolve
 from etl.mapping.tables import COLUMN_DOMAINS, TARGETS
 from vocabularies.concepts import Concept
@@ -16,10 +16,14 @@ from vocabularies.concepts import Concept
 
 def check(path: Traversable, concepts: Mapping[int, Concept]) -> list[Finding]:
     """Every finding of a mapping folder against a vocabulary, sorted by file and line."""
-    mapping, findings = examine(path)
-    if mapping is not None:
-        findings = [*findings, *check_bound(mapping, concepts)]
-    return sorted(set(findings))
+    try:
+        folder = read_folder(path)
+    except MappingError as error:
+        return list(error.findings)
+    mapping, findings, uses = bind(folder)
+    # Paths of a rule that is not understood would count as left out, so ask only when all are.
+    schema = () if mapping is None else _schema_findings(mapping)
+    return sorted({*findings, *schema, *_concept_findings(folder, uses, concepts)})
 
 
 def examine(path: Traversable) -> tuple[bound.Bound | None, list[Finding]]:
@@ -28,12 +32,14 @@ def examine(path: Traversable) -> tuple[bound.Bound | None, list[Finding]]:
         folder = read_folder(path)
     except MappingError as error:
         return None, list(error.findings)
-    return bind(folder)
+    binding = bind(folder)
+    return binding.mapping, binding.findings
 
 
 def check_bound(mapping: bound.Bound, concepts: Mapping[int, Concept]) -> list[Finding]:
     """What a mapping says against its schema as a whole and against a vocabulary."""
-    return sorted({*_schema_findings(mapping), *_concept_findings(mapping, concepts)})
+    uses = _concept_findings(mapping.folder, mapping.concepts, concepts)
+    return sorted({*_schema_findings(mapping), *uses})
 
 
 def _schema_findings(mapping: bound.Bound) -> Iterator[Finding]:
@@ -83,11 +89,13 @@ def _too_many_items(mapping: bound.Bound) -> Iterator[Finding]:
                 yield _finding("too-many-items", rule.place, message)
 
 
-def _concept_findings(mapping: bound.Bound, concepts: Mapping[int, Concept]) -> Iterator[Finding]:
-    yield from _two_names(mapping.concepts)
-    accepted = {(one.finding, one.concept): one.why for one in mapping.folder.mapping.accept}
+def _concept_findings(
+    folder: Folder, uses: tuple[bound.ConceptUse, ...], concepts: Mapping[int, Concept]
+) -> Iterator[Finding]:
+    yield from _two_names(uses)
+    accepted = {(one.finding, one.concept): one.why for one in folder.mapping.accept}
     placeholders: dict[int, Place] = {}
-    for use in dict.fromkeys(mapping.concepts):
+    for use in dict.fromkeys(uses):
         concept = concepts.get(use.concept)
         if concept is None:
             yield _finding("unknown-concept", use.place, f"{_named(use)} is not in the vocabulary")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib.abc import Traversable
 from typing import Any
 
+from etl.identity import pack
 from etl.mapping import bound, runtime
 from etl.mapping.bind import bind
 from etl.mapping.findings import MappingError
@@ -35,10 +36,10 @@ _NAMESPACE: Mapping[str, Any] = {
 
 def read_mapping(path: Traversable) -> bound.Bound:
     """Read and bind a mapping folder. Raises MappingError when it has errors of its own."""
-    mapping, findings = bind(read_folder(path))
-    if mapping is None:
-        raise MappingError(findings)
-    return mapping
+    binding = bind(read_folder(path))
+    if binding.mapping is None:
+        raise MappingError(binding.findings)
+    return binding.mapping
 
 
 def rules_of(mapping: bound.Bound, numbers: Mapping[str, int]) -> tuple[Rule, ...]:
@@ -63,7 +64,12 @@ def provisional_numbers(mapping: bound.Bound) -> dict[str, int]:
 
 
 def compile_plan(mapping: bound.Bound, numbers: Mapping[str, int]) -> Plan:
-    """Generate and load the transform of a mapping for these rule numbers."""
+    """Generate and load the transform of a mapping for these rule numbers.
+
+    Raises OverflowError when a number has no room in a row id.
+    """
+    for number in numbers.values():
+        pack(1, number)
     columns = row_columns(mapping.every_rule())
     code = generate(mapping, numbers, columns, trace=False)
     trace = generate(mapping, numbers, columns, trace=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from etl.mapping import bound
-from etl.mapping.paths import ITEM, Segments
+from etl.mapping.paths import ITEM, Segments, json_path
 
 
 class Lines:
@@ -50,7 +50,7 @@ class Names:
             words = [part for part in segments if part != ITEM][-2:] + (
                 ["item"] if segments[-1] == ITEM else []
             )
-            stem = "v_" + re.sub(r"\W", "_", "_".join(words))
+            stem = "v_" + identifier("_".join(words))
             name, count = stem, 1
             while name in self._taken:
                 count += 1
@@ -58,6 +58,16 @@ class Names:
             self._taken.add(name)
             self._names[segments] = name
         return self._names[segments]
+
+
+def identifier(name: str) -> str:
+    """A name as part of a Python identifier."""
+    return re.sub(r"\W", "_", name, flags=re.ASCII)
+
+
+def item_key(scope: Segments) -> str:
+    """A Python tuple expression of the positions that an item is at."""
+    return "(" + "".join(f"i{level}, " for level in range(depth(scope))).rstrip() + ")"
 
 
 def depth(segments: Segments) -> int:
@@ -73,8 +83,6 @@ def item_scope(segments: Segments) -> Segments:
 
 def located(segments: Segments) -> str:
     """A Python f-string expression of the JSON path of a place, with the loop variables in it."""
-    from etl.mapping.paths import json_path
-
     path = json_path(segments)
     if ITEM not in segments:
         return repr(path)

@@ -12,9 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarbool import ScalarBoolean
 
 from etl.mapping import language
 from etl.mapping.findings import Finding, MappingError, finding
+from etl.mapping.paths import broken_references
 from vocabularies.concepts import ConceptFileError, ValueMap, read_value_map
 
 Keys = tuple[str | int, ...]
@@ -115,14 +117,15 @@ class _Reader:
             return None
         try:
             root = YAML(typ="rt").load(text)
+            return SourceFile(name, _plain(root), dict(_lines(root)))
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else 1
             self.report("unreadable", Place(name, line), f"not YAML: {_first_line(error.problem or error)}")
         except YAMLError as error:
             self.report("unreadable", Place(name, 1), f"not YAML: {_first_line(error)}")
-        else:
-            return SourceFile(name, _plain(root), dict(_lines(root)))
+        except RecursionError:
+            self.report("unreadable", Place(name, 1), "nested too deeply")
         return None
 
     def parse(self, file: SourceFile | None, shape: TypeAdapter[Any]) -> Any:
@@ -131,7 +134,11 @@ class _Reader:
         try:
             return shape.validate_python(file.data)
         except ValidationError as error:
-            for one in error.errors(include_url=False, include_input=False):
+            found = error.errors(include_url=False, include_input=False)
+            for one in found:
+                # A list is "too short" for Pydantic when its items are wrong.
+                if one["type"] == "too_short" and any(_inside(other["loc"], one["loc"]) for other in found):
+                    continue
                 keys = _written_keys(one["loc"], file)
                 what = ".".join(map(str, one["loc"])) or "file"
                 self.report("bad-shape", file.place(*keys), f"'{what}': {one['msg']}")
@@ -149,7 +156,10 @@ class _Reader:
         if not isinstance(schema, dict):
             self.report("bad-shape", Place(name, 1), "a JSON Schema must be an object")
             return {}
-        return schema
+        broken = list(dict.fromkeys(broken_references(schema)))
+        for reference in broken:
+            self.report("bad-shape", Place(name, 1), f"there is no '{reference}' in this file")
+        return {} if broken else schema
 
     def value_maps(self) -> Iterator[tuple[str, ValueMap]]:
         maps = self.path.joinpath("value_maps")
@@ -173,14 +183,17 @@ def _plain(node: Any) -> Any:
         return {key: _plain(value) for key, value in node.items()}
     if isinstance(node, CommentedSeq):
         return [_plain(value) for value in node]
-    return node
+    # An anchored boolean is a subclass of int.
+    return bool(node) if isinstance(node, ScalarBoolean) else node
 
 
 def _lines(node: Any, keys: Keys = (), line: int = 1) -> Iterator[tuple[Keys, int]]:
     yield keys, line
     if isinstance(node, CommentedMap):
         for key, value in node.items():
-            yield from _lines(value, (*keys, key), node.lc.key(key)[0] + 1)
+            # A key that '<<' merges in stands nowhere itself.
+            own = node.lc.key(key)[0] + 1 if key in (node.lc.data or {}) else line
+            yield from _lines(value, (*keys, key), own)
     elif isinstance(node, CommentedSeq):
         for index, value in enumerate(node):
             yield from _lines(value, (*keys, index), node.lc.item(index)[0] + 1)
@@ -193,6 +206,10 @@ def _written_keys(location: Keys, file: SourceFile) -> Keys:
         if (*keys, key) in file.lines:
             keys = (*keys, key)
     return keys
+
+
+def _inside(location: Keys, outer: Keys) -> bool:
+    return len(location) > len(outer) and location[: len(outer)] == outer
 
 
 def _first_line(error: object) -> str:

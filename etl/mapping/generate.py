@@ -9,8 +9,18 @@ from contextlib import ExitStack
 
 from etl.identity import CASE_SHIFT, LEVEL_BITS, capacities
 from etl.mapping import bound
-from etl.mapping.emit import Lines, Names, condition, depth, item_scope, located, recorded
-from etl.mapping.generate_rows import RowWriter, identifier
+from etl.mapping.emit import (
+    Lines,
+    Names,
+    condition,
+    depth,
+    identifier,
+    item_key,
+    item_scope,
+    located,
+    recorded,
+)  # fmt: skip
+from etl.mapping.generate_rows import RowWriter
 from etl.mapping.paths import ITEM, Segments, json_path
 
 ARGUMENTS = "document, case_id, person_id, care_site_id, rows, problem"
@@ -52,7 +62,7 @@ class _Generator:
             self._sections()
             self.lines.add("return first, last")
         header = f'"""Generated from the mapping \'{self.mapping.folder.mapping.name}\'; do not edit."""\n\n'
-        return header + self.rows.constants() + "\n\n" + str(self.lines)
+        return header + self.rows.values.constants() + "\n\n" + str(self.lines)
 
     def _start(self) -> None:
         base = self.mapping.folder.mapping.baseline.is_.isoformat()
@@ -61,15 +71,16 @@ class _Generator:
             self.lines.add(f"add_{table} = rows[{table!r}].append")
         self.lines.add(f"BASE = first = last = {base!r}")
         for rule in (*self.mapping.visits, *self.mapping.episodes):
-            name = identifier(rule)
+            name = identifier(rule.name)
             self.lines.add(f"{name} = {'{}' if rule.scope else 'None'}")
             if rule.target.table == "visit_occurrence":
                 self.lines.add(f"{name}_date = {'{}' if rule.scope else 'None'}")
         for name in sorted(self.linked):
-            self.lines.add(f"of_{_identifier(name)} = {{}}")
+            self.lines.add(f"of_{identifier(name)} = None")
         rules = tuple(self.mapping.every_rule())
         sources = {one.segments for rule in rules for one in bound.rule_sources(rule)}
-        sources |= {self.mapping.age.segments} | {one.segments for one in bound.sources(self.mapping.person)}
+        shared = (self.mapping.age, self.mapping.person, self._anchor_sources())
+        sources |= {one.segments for one in bound.sources(shared)}
         case = self.mapping.folder.mapping.case
         sources |= {(case.patient,), (case.form,)}
         self.rows.case = {"patient": self.names.of((case.patient,)), "form": self.names.of((case.form,))}
@@ -89,7 +100,7 @@ class _Generator:
     def _object(self, segments: Segments, objects: dict[Segments, str]) -> str:
         if segments not in objects:
             parent = self._object(segments[:-1], objects)
-            name = "o_" + _identifier(segments[-1])
+            name = "o_" + identifier(segments[-1])
             objects[segments] = name if name not in objects.values() else self.lines.fresh(name)
             self.lines.add(f"{objects[segments]} = {parent}.get({segments[-1]!r}) or EMPTY")
         return objects[segments]
@@ -100,15 +111,18 @@ class _Generator:
         if anchor is None:
             return
         with ExitStack() as stack:
+            inner = {one.segments for one in self._anchor_sources()}
             for scope in _scopes((), anchor.scope):
-                stack.enter_context(
-                    self._loop(scope, {s.segments for s in bound.sources((anchor.when, anchor.source))})
-                )
+                stack.enter_context(self._loop(scope, inner, {anchor.scope}, depth(anchor.scope)))
             name = self.names.of(anchor.source.segments)
             tests = [condition(anchor.when, self.names)] if anchor.when else []
             with self.lines.block(f"if {' and '.join([*tests, f'{name} is not None'])}:"):
                 self.lines.add(f"shift = ordinal(BASE) - ordinal({name})")
                 self._used((anchor.when, anchor.source))
+
+    def _anchor_sources(self) -> tuple[bound.Source, ...]:
+        anchor = self.mapping.anchor
+        return tuple(bound.sources((anchor.when, anchor.source))) if anchor else ()
 
     def _person(self) -> None:
         self.lines.add()
@@ -139,9 +153,10 @@ class _Generator:
         self.lines.add(f"# {rule.name} ({rule.place.file}:{rule.place.line})")
         inner = {one.segments for nested in bound.with_rows(rule) for one in bound.rule_sources(nested)}
         lists = {nested.scope for nested in bound.with_rows(rule) if nested.scope}
+        deepest = max(map(depth, lists), default=0)
         with ExitStack() as stack:
             for scope in _scopes(outer, rule.scope):
-                stack.enter_context(self._loop(scope, inner, lists))
+                stack.enter_context(self._loop(scope, inner, lists, deepest))
             self._used(rule.when)
             guard = self._guard(rule)
             if guard:
@@ -153,16 +168,19 @@ class _Generator:
             for child in rule.rows:
                 self._rule(child, rule.scope, rule, row)
 
-    def _loop(self, scope: Segments, sources: set[Segments], lists: set[Segments] | None = None) -> ExitStack:
-        """Open a loop over the items of a list that is already in a variable."""
+    def _loop(self, scope: Segments, sources: set[Segments], lists: set[Segments], deepest: int) -> ExitStack:
+        """Open a loop over the items of a list that is already in a variable.
+
+        ``deepest`` is how many lists the rows within are in: the more, the less room a level has in an id.
+        """
         level = depth(scope) - 1
         array, item = self.names.of(scope[:-1]), self.names.of(scope)
         stack = ExitStack()
-        with self.lines.block(f"if {array} and len({array}) > {capacities(depth(scope))[level]}:"):
-            capacity = capacities(depth(scope))[level]
+        capacity = capacities(deepest)[level]
+        with self.lines.block(f"if {array} and len({array}) > {capacity}:"):
             self.lines.add(f"raise overflow({located(scope[:-1])}, {capacity}, len({array}))")
         stack.enter_context(self.lines.block(f"for i{level}, {item} in enumerate({array} or ()):"))
-        self._load(scope, sources, lists or set())
+        self._load(scope, sources, lists)
         return stack
 
     def _guard(self, rule: bound.BoundRule) -> list[str]:
@@ -215,15 +233,16 @@ class _Generator:
             elif rule.target.table not in ("visit_occurrence", "episode"):
                 self.lines.add(f"problem({number}, 'invalid', {path}, 'the row has no date')")
             return
-        read = bound.rule_sources(rule)
-        path = located(read[0].segments if read else rule.scope)
+        read = [one.segments for one in bound.rule_sources(rule)]
+        own = [one for one in read if one[: len(rule.scope)] == rule.scope]
+        path = located(own[0] if own else rule.scope)
         self.lines.add(f"problem({number}, 'invalid', {path}, {_visit_reason(rule.visit)!r})")
 
     def _visit(self, visit: bound.Expression | None) -> tuple[str | None, str | None]:
         if visit is None:
             return None, None
         if isinstance(visit, bound.Constant):
-            return self._visit_named(str(visit.value))
+            return self.rows.visit_named(str(visit.value))
         name = self.lines.fresh("visit")
         self.lines.add(f"{name} = {name}_date = None")
         self._choose_visit(visit, name)
@@ -232,7 +251,7 @@ class _Generator:
     def _choose_visit(self, visit: bound.Expression, name: str) -> None:
         match visit:
             case bound.Constant(value):
-                found, date = self._visit_named(str(value))
+                found, date = self.rows.visit_named(str(value))
                 self.lines.add(f"{name}, {name}_date = {found}, {date}")
             case bound.Guarded(when, then):
                 with self.lines.block(f"if {condition(when, self.names)}:"):
@@ -244,39 +263,22 @@ class _Generator:
                             stack.enter_context(self.lines.block(f"if {name} is None:"))
                         self._choose_visit(item, name)
 
-    def _visit_named(self, name: str) -> tuple[str, str]:
-        rule = next(one for one in self.mapping.visits if one.name == f"visit.{name}")
-        if not rule.scope:
-            return identifier(rule), f"{identifier(rule)}_date"
-        key = _key(rule.scope)
-        return f"{identifier(rule)}.get({key})", f"{identifier(rule)}_date.get({key})"
-
     def _assign_dates(self, name: str, dates: bound.Dates) -> None:
         for index, date in enumerate(dates):
             prefix = f"if {name} is None: " if index else ""
-            self.lines.add(f"{prefix}{name} = {self._date(date)}")
-
-    def _date(self, date: bound.OneDate) -> str:
-        match date:
-            case bound.BaselineDate():
-                return "BASE"
-            case bound.VisitDate(visit):
-                return self._visit_named(visit)[1]
-            case bound.RealDate(source):
-                return f"moved({self.names.of(source.segments)}, shift)"
-            case bound.Later(start, source, unit):
-                return f"{unit}_after({self._date(start)}, {self.names.of(source.segments)})"
+            self.lines.add(f"{prefix}{name} = {self.rows.date_code(date)}")
 
     def _remember(self, rule: bound.BoundRule, row: str, date: str) -> None:
         """Keep what later rules refer to, and widen the span of the case's dates."""
         if rule.target.table == "visit_occurrence":
-            at = f"[{_key(rule.scope)}]" if rule.scope else ""
-            self.lines.add(f"{identifier(rule)}{at} = {row}")
-            self.lines.add(f"{identifier(rule)}_date{at} = {date}")
+            at = f"[{item_key(rule.scope)}]" if rule.scope else ""
+            self.lines.add(f"{identifier(rule.name)}{at} = {row}")
+            self.lines.add(f"{identifier(rule.name)}_date{at} = {date}")
         elif rule.target.table == "episode":
-            self.lines.add(f"{identifier(rule)} = {row}")
+            self.lines.add(f"{identifier(rule.name)} = {row}")
         if rule.name in self.linked:
-            self.lines.add(f"of_{_identifier(rule.name)}.setdefault((), {row})")
+            first = f"of_{identifier(rule.name)}"
+            self.lines.add(f"if {first} is None: {first} = {row}")
         if rule.date and not isinstance(rule.date[0], bound.BaselineDate):
             self.lines.add(f"if {date} < first: first = {date}")
             self.lines.add(f"if {date} > last: last = {date}")
@@ -320,14 +322,6 @@ def _inside(scope: Segments, outer: Segments) -> bool:
 
 def _next_list(scope: Segments, outer: Segments) -> int:
     return scope.index(ITEM, len(outer))
-
-
-def _key(scope: Segments) -> str:
-    return "(" + ", ".join(f"i{level}" for level in range(depth(scope))) + ",)"
-
-
-def _identifier(name: str) -> str:
-    return "".join(character if character.isalnum() else "_" for character in name)
 
 
 def _visit_reason(visit: bound.Expression | None) -> str:

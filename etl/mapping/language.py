@@ -9,6 +9,13 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_]{0,49}$",
+        description="The name of a rule, visit, episode or definition: lower-case letters, digits and _",
+    ),
+]
 ConceptText = Annotated[
     str, Field(description="A concept as 'id name', for instance '8842 nanogram per milliliter'")
 ]
@@ -177,7 +184,7 @@ class Rule(_Shape):
     episode: str | None = Field(default=None, description="The episode whose event this row is")
     of: str | None = Field(default=None, description="The rule whose first row this row is recorded of")
     set: dict[str, Expression] = Field(default={}, description="Any other column by its real name")
-    rows: dict[str, "Rule"] = Field(default={}, description="Rows recorded of this row")
+    rows: dict[Name, "Rule"] = Field(default={}, description="Rows recorded of this row")
     comment: str | None = Field(default=None, description="For the ETL document")
 
 
@@ -237,9 +244,9 @@ class Mapping(_Shape):
     type: ConceptText
     person: Person
     forms: dict[str, Form] = Field(min_length=1)
-    visits: dict[str, Visit] = {}
-    episodes: dict[str, Episode] = {}
-    define: dict[str, Expression] = {}
+    visits: dict[Name, Visit] = {}
+    episodes: dict[Name, Episode] = {}
+    define: dict[Name, Expression] = {}
     defaults: dict[str, dict[str, Expression]] = Field(
         default={}, description="Columns by table, for every row"
     )
@@ -247,7 +254,7 @@ class Mapping(_Shape):
     accept: tuple[Accepted, ...] = ()
 
 
-Section = dict[str, Rule]
+Section = dict[Name, Rule]
 MAPPING: TypeAdapter[Mapping] = TypeAdapter(Mapping)
 SECTION: TypeAdapter[Section] = TypeAdapter(Section)
 

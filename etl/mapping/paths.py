@@ -11,6 +11,8 @@ Segments = tuple[str, ...]
 ITEM = "[*]"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 Schema = Mapping[str, Any]
+#: The longest text of a double: -1.7976931348623157e+308
+_NUMBER_LENGTH = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,17 @@ class Facts:
     @property
     def leaf(self) -> bool:
         return not self.types & {"object", "array"}
+
+    @property
+    def longest(self) -> int | None:
+        """Characters of the longest text that a value is written as; None: the schema sets no limit."""
+        if self.enum is not None:
+            return max((len(str(one)) for one in self.enum), default=0)
+        return self.max_length if "string" in self.types or not self.types else _NUMBER_LENGTH
+
+    def fits(self, length: int | None) -> bool:
+        """Whether every value fits a text column of so many characters."""
+        return length is None or (self.longest is not None and self.longest <= length)
 
 
 def absolute(path: str, scope: Segments) -> Segments:
@@ -96,6 +109,8 @@ def leaves(schema: Schema) -> Iterator[tuple[Segments, Facts]]:
 
 
 def _leaves(root: Schema, node: Schema, at: Segments) -> Iterator[tuple[Segments, Facts]]:
+    if not isinstance(node, Mapping):
+        return
     node = _deref(root, node)
     if _facts(node).leaf:
         yield at, _facts(node)
@@ -115,6 +130,27 @@ def _names(schema: Schema, segments: Segments) -> list[str]:
 def _step(node: Schema, part: str) -> Schema | None:
     found = node.get("items") if part == ITEM else node.get("properties", {}).get(part)
     return found if isinstance(found, Mapping) else None
+
+
+def broken_references(schema: Schema) -> Iterator[str]:
+    """Every $ref of a schema that does not lead to a place in it; only local ones are followed."""
+    for reference in _references(schema):
+        node: Any = schema
+        for key in reference.removeprefix("#/").split("/"):
+            node = node.get(key) if isinstance(node, Mapping) else None
+        if not isinstance(node, Mapping):
+            yield reference
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for child in node.values():
+            yield from _references(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _references(child)
 
 
 def _deref(root: Schema, node: Schema) -> Schema:

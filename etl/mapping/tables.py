@@ -63,7 +63,9 @@ class Target:
     def dates(self, edge: Literal["start", "end"]) -> tuple[str, ...]:
         """The date and datetime columns of the row's start (or only) date, or of its end."""
         infixes = ("", "start_") if edge == "start" else ("end_",)
-        names = (f"{self.prefix}_{infix}{kind}" for infix in infixes for kind in ("date", "datetime"))
+        # drug_concept_id, but drug_exposure_start_date
+        stems = dict.fromkeys((self.prefix, self.table))
+        names = (f"{stem}_{one}{kind}" for stem in stems for one in infixes for kind in ("date", "datetime"))
         return tuple(name for name in names if name in self.columns)
 
     def kind(self, column: str) -> ColumnKind:
@@ -133,6 +135,7 @@ LOAD_ORDER: tuple[str, ...] = ("person", *TARGETS, EPISODE_EVENT)
 #: Domains that a concept may have in a column that is not the row's own concept.
 COLUMN_DOMAINS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
+        "type_concept_id": frozenset({"Type Concept"}),
         "unit_concept_id": frozenset({"Unit"}),
         "gender_concept_id": frozenset({"Gender"}),
         "language_concept_id": frozenset({"Language", "Observation", "Metadata"}),

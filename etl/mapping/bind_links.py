@@ -1,0 +1,117 @@
+"""Binding, last part: whether rows, visits and episodes may refer to each other as they do."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from etl.mapping import bound, language
+from etl.mapping.bind_expressions import At, Expressions
+from etl.mapping.paths import absolute, resolve
+from etl.mapping.tables import TARGETS, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Checks references between bound rules; ``places`` says where each rule is written."""
+
+    words: Expressions
+    places: Mapping[str, At]
+
+    def check(
+        self,
+        visits: Iterable[bound.BoundRule],
+        episodes: Iterable[bound.BoundRule],
+        rules: Iterable[bound.BoundRule],
+    ) -> None:
+        """Report every reference that leads nowhere, forwards, or to a row that cannot be linked."""
+        self._visits(visits)
+        self._episodes(episodes)
+        self._rules(tuple(one for top in rules for one in bound.with_rows(top)))
+
+    def _visits(self, visits: Iterable[bound.BoundRule]) -> None:
+        earlier: dict[str, None] = {}
+        for visit in visits:
+            for name in _visits_named(visit.date):
+                if name not in earlier:
+                    self.words.broken("earlier visit", name, earlier, self.places[visit.name].down("date"))
+            earlier[visit.name.removeprefix("visit.")] = None
+
+    def _episodes(self, episodes: Iterable[bound.BoundRule]) -> None:
+        earlier: dict[str, None] = {}
+        for episode in episodes:
+            if episode.parent is not None and episode.parent not in earlier:
+                at = self.places[episode.name].down("parent")
+                self.words.broken("earlier episode", episode.parent, earlier, at)
+            earlier[episode.name.removeprefix("episode.")] = None
+
+    def _rules(self, rules: tuple[bound.BoundRule, ...]) -> None:
+        earlier: dict[str, bound.BoundRule] = {}
+        for rule in rules:
+            at = self.places[rule.name]
+            if rule.of is not None and rule.of not in earlier and not self._not_bound(rule.of, rule.name):
+                self.words.broken("earlier rule", rule.of, dict.fromkeys(sorted(earlier)), at.down("of"))
+            elif rule.of in earlier:
+                self._recorded_of(rule.target, earlier[rule.of].target, at.down("of"))
+            for child in rule.rows:
+                self._recorded_of(child.target, rule.target, self.places[child.name])
+            if rule.episode is not None:
+                self._event(rule, at.down("episode"))
+            earlier[rule.name] = rule
+
+    def _not_bound(self, name: str, before: str) -> bool:
+        """Whether a name is that of an earlier rule with findings of its own."""
+        written = list(self.places)
+        return name in self.places and written.index(name) < written.index(before)
+
+    def _recorded_of(self, row: Target, event: Target, at: At) -> None:
+        if row.link is None or event.field_concept is None:
+            message = f"a row of {row.table} cannot be recorded of a row of {event.table}"
+            self.words.report("wrong-type", at, message)
+
+    def _event(self, rule: bound.BoundRule, at: At) -> None:
+        episodes = self.words.folder.mapping.episodes
+        if rule.episode is not None and rule.episode not in episodes:
+            self.words.broken("episode", rule.episode, episodes, at)
+        if rule.target.field_concept is None:
+            self.words.report("wrong-type", at, f"rows of {rule.target.table} cannot be episode events")
+
+
+def _visits_named(dates: Iterable[bound.OneDate]) -> Iterator[str]:
+    for date in dates:
+        if isinstance(date, bound.Later):
+            yield from _visits_named((date.start,))
+        elif isinstance(date, bound.VisitDate):
+            yield date.visit
+
+
+def check_case(words: Expressions, case: language.CaseKeys, at: At) -> None:
+    """The keys that say whose case it is: at the top of the document, and required where rows need them."""
+    for word, key in case:
+        if key is not None:
+            source = words.source(key, at.down(word), types=frozenset({"string"}))
+            if source is not None and source.segments != (key,):
+                words.report("wrong-type", at.down(word), f"'{key}' must be a top-level key of the document")
+            elif source is not None and word == "patient" and not source.facts.required:
+                message = f"'{key}' may be missing, but person needs it: require it in the schema"
+                words.report("missing-column", at.down(word), message)
+
+
+def check_forms(words: Expressions, mapping: language.Mapping, at: At) -> None:
+    """Every form of the schema has its sections here, and no other."""
+    facts = resolve(words.folder.schema, absolute(mapping.case.form, ()))
+    if facts is None or facts.enum is None:
+        return
+    for form in facts.enum:
+        if form not in mapping.forms:
+            words.report("unmapped-value", at, f"form '{form}' of '{mapping.case.form}' is not in 'forms'")
+    for form in mapping.forms:
+        if form not in facts.enum:
+            message = f"form '{form}' is never recorded at '{mapping.case.form}'"
+            words.report("unused-value", at.down(form), message)
+
+
+def check_defaults(words: Expressions, mapping: language.Mapping, at: At) -> None:
+    """Defaults are for tables that rules can write to."""
+    for table in mapping.defaults:
+        if table not in TARGETS:
+            message = f"rules cannot write to '{table}'; known: {', '.join(TARGETS)}"
+            words.report("unknown-table", at.down(table), message)

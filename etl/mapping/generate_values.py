@@ -1,0 +1,191 @@
+"""Generating the values: an expression as a piece of the row's f-string, in COPY's encoding."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from etl.mapping import bound
+from etl.mapping.emit import Lines, Names, condition, identifier, located, recorded
+from etl.mapping.runtime import escape
+from etl.mapping.tables import ColumnKind, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The column that a value is for."""
+
+    column: str
+    kind: ColumnKind
+    length: int | None = None
+    number: int | None = None
+    empty: str = "NULL"
+    """What stands for nothing: a concept that must not be NULL is 0."""
+
+
+@dataclass
+class ValueWriter:
+    """Writes the code of single values."""
+
+    lines: Lines
+    names: Names
+    _maps: dict[tuple[tuple[bound.Key, int | str], ...], str] = field(default_factory=dict)
+
+    def constants(self) -> str:
+        """The value maps, as dicts above the function."""
+        return "\n".join(f"{name} = {_encoded(table)!r}" for table, name in self._maps.items())
+
+    def field(self, node: bound.Expression, slot: Slot, known: set[str]) -> str:
+        """A column's value as a piece of the row's f-string; statements it needs go before the row."""
+        if isinstance(node, bound.Constant):
+            return literal(str(node.value))
+        value = self._value(node, slot)
+        test = recorded(node, self.names)
+        sure = test is None or (test in known and (slot.kind == "concept" or _complete(node)))
+        return f"{{{value}}}" if sure else nullable(value, slot.empty)
+
+    def _value(self, node: bound.Expression, slot: Slot) -> str:
+        """A variable or literal that holds the expression's value; None when it says nothing."""
+        match node:
+            case bound.Constant(value):
+                return repr(escape(value)) if isinstance(value, str) else repr(value)
+            case bound.Raw(source):
+                return self._raw(source, slot)
+            case bound.Translate():
+                return self._translate(node, slot)
+            case bound.Template(parts):
+                return self._template(parts, slot)
+        name = self.lines.fresh("t")
+        self.lines.add(f"{name} = None")
+        self._choose(node, name, slot)
+        return name
+
+    def _choose(self, node: bound.Expression, name: str, slot: Slot) -> None:
+        match node:
+            case bound.Guarded(when, then):
+                with self.lines.block(f"if {condition(when, self.names)}:"):
+                    self._choose(then, name, slot)
+            case bound.Alternatives(items):
+                self._choose(items[0], name, slot)
+                for item in items[1:]:
+                    with self.lines.block(f"if {name} is None:"):
+                        self._choose(item, name, slot)
+            case _:
+                self.lines.add(f"{name} = {self._value(node, slot)}")
+
+    def _raw(self, source: bound.Source, slot: Slot) -> str:
+        value = self.names.of(source.segments)
+        if slot.kind == "integer":
+            name = self.lines.fresh("t")
+            # JSON Schema counts 20.0 as an integer, PostgreSQL does not.
+            self.lines.add(f"{name} = None if {value} is None else int({value})")
+            return name
+        if source.facts.types and source.facts.types <= {"number", "integer"}:
+            return value
+        if source.facts.types == {"boolean"}:
+            name = self.lines.fresh("t")
+            self.lines.add(f"{name} = None if {value} is None else 'true' if {value} else 'false'")
+            return name
+        if _plain(source) and source.facts.fits(slot.length):
+            return value
+        name = self.lines.fresh("t")
+        self.lines.add(f"{name} = {value} if {value} is None else {self._text(value, source, slot)}")
+        return name
+
+    def _text(self, value: str, source: bound.Source, slot: Slot) -> str:
+        text = value if source.facts.types == {"string"} else f"str({value})"
+        if source.facts.fits(slot.length):
+            return f"escape({text})"
+        return self._cut(text, source, slot)
+
+    @staticmethod
+    def _cut(text: str, source: bound.Source, slot: Slot) -> str:
+        path = located(source.segments)
+        return f"cut({text}, {slot.length}, {slot.column!r}, {slot.number}, {path}, problem)"
+
+    def _translate(self, node: bound.Translate, slot: Slot) -> str:
+        table = self._maps.setdefault(node.table, f"MAP_{identifier(node.name)}_{len(self._maps) + 1}")
+        value, name = self.names.of(node.source.segments), self.lines.fresh("t")
+        self.lines.add(f"{name} = {table}.get({value})")
+        path = located(node.source.segments)
+        if slot.kind == "concept" and not _complete(node):
+            with self.lines.block(f"if not {name} and {value} is not None:"):
+                self.lines.add(f"{name} = 0")
+                reason = f"no concept for this value in '{node.name}'"
+                self.lines.add(f"problem({slot.number}, 'unmapped', {path}, {reason!r})")
+        elif not _complete(node):
+            with self.lines.block(f"if {name} is None and {value} is not None:"):
+                reason = f"'{slot.column}' has nothing for this value in '{node.name}'"
+                self.lines.add(f"problem({slot.number}, 'invalid', {path}, {reason!r})")
+        return name
+
+    def _template(self, parts: tuple[str | bound.Source, ...], slot: Slot) -> str:
+        sources = [part for part in parts if not isinstance(part, str)]
+        safe = all(_plain(one) for one in sources) and _longest(parts) <= (slot.length or _longest(parts))
+        pieces = [
+            literal(part, escaped=not safe) if isinstance(part, str) else f"{{{self._piece(part)}}}"
+            for part in parts
+        ]
+        tests = dict.fromkeys(f"{self.names.of(one.segments)} is None" for one in sources)
+        name = self.lines.fresh("t")
+        self.lines.add(f'{name} = None if {" or ".join(tests)} else f"{"".join(pieces)}"')
+        if not safe:
+            encode = self._cut(name, sources[0], slot) if slot.length else f"escape({name})"
+            self.lines.add(f"if {name} is not None: {name} = {encode}")
+        return name
+
+    def _piece(self, source: bound.Source) -> str:
+        """A recorded value inside a template, not encoded yet."""
+        value = self.names.of(source.segments)
+        if source.facts.types != {"boolean"}:
+            return value
+        name = self.lines.fresh("t")
+        self.lines.add(f"{name} = 'true' if {value} else 'false'")
+        return name
+
+
+def slot_of(target: Target, column: str, number: int) -> Slot:
+    """The slot of a table's column, for the rule of this number."""
+    kind = target.kind(column)
+    required = kind == "concept" and not target.columns[column].nullable
+    return Slot(column, kind, target.length(column), number, "0" if required else "NULL")
+
+
+def _encoded(table: tuple[tuple[bound.Key, int | str], ...]) -> dict[bound.Key, int | str]:
+    return {key: escape(value) if isinstance(value, str) else value for key, value in table}
+
+
+def _plain(source: bound.Source) -> bool:
+    """Whether a value needs no escaping: a number, a boolean, or one of a list of harmless words."""
+    if source.facts.enum is not None:
+        return all(escape(str(one)) == str(one) for one in source.facts.enum)
+    return bool(source.facts.types) and source.facts.types <= {"number", "integer", "boolean"}
+
+
+def _longest(parts: Iterable[str | bound.Source]) -> float:
+    lengths = (len(one) if isinstance(one, str) else one.facts.longest for one in parts)
+    return sum(float("inf") if one is None else one for one in lengths)
+
+
+def _complete(node: bound.Expression) -> bool:
+    """Whether a map has something for every value that the schema allows: nothing is left to ask."""
+    match node:
+        case bound.Translate(source, _, pairs):
+            table = dict(pairs)
+            possible = (True, False) if source.facts.types == {"boolean"} else source.facts.enum
+            return possible is not None and all(table.get(value) for value in possible)
+        case bound.Guarded(then=then):
+            return _complete(then)
+        case bound.Alternatives(items):
+            return all(map(_complete, items))
+    return True
+
+
+def nullable(variable: str, empty: str = "NULL") -> str:
+    """A variable as a piece of a row's f-string, when it may be None."""
+    return f"{{{empty} if {variable} is None else {variable}}}"
+
+
+def literal(text: str, *, escaped: bool = False) -> str:
+    """Text as a literal part of a double-quoted f-string, in COPY's encoding."""
+    encoded = text if escaped else escape(text)
+    return json.dumps(encoded, ensure_ascii=False)[1:-1].replace("{", "{{").replace("}", "}}")
