@@ -8,7 +8,7 @@ PI_RADS := SELECT max(measurement_id) FROM omop.measurement WHERE measurement_co
 .PHONY: demo test lint bench clean
 
 demo: .venv/.installed
-	@$(BIN)/oncolake init
+	$(BIN)/oncolake init
 	@echo
 	$(BIN)/oncolake ingest $(SAMPLES)
 	@echo

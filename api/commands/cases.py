@@ -127,7 +127,7 @@ def _rows_table(summary: Summary) -> Table:
 
 
 def _problems_table(summary: Summary) -> Table:
-    table = Table(title="Problems", title_justify="left")
+    table = Table(title="Problems (unmapped: loaded as concept 0)", title_justify="left")
     table.add_column("rule", no_wrap=True)
     table.add_column("kind")
     table.add_column("values", justify="right")
