@@ -1,1 +1,1 @@
-"""From files to OMOP rows. The modules are the stages: read, land, validate, transform, load; ingest runs them."""
+"""From files to OMOP rows. Modules are stages: read, land, validate, transform, load; ingest runs them."""

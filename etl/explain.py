@@ -58,7 +58,9 @@ def explain(connection: Connection, table_name: str, row_id: int) -> Explanation
     _require_row(connection, table_name, row_id)
     row = connection.execute(_LINEAGE, {"row_id": row_id}).mappings().one_or_none()
     if row is None or row["target"] != table_name:
-        raise NotExplained(f"{table_name} {row_id} was not made by a mapping rule: its id leads to no loaded case")
+        raise NotExplained(
+            f"{table_name} {row_id} was made by no mapping rule: its id leads to no loaded case"
+        )
     case = CaseOrigin(
         row["case_id"], row["form"], row["version"], row["upload_id"], row["source"], row["position"]
     )

@@ -1,4 +1,4 @@
-"""The Plan: a checked and compiled mapping, ready to run. Frozen, and made only by ``etl.mapping.compile``."""
+"""The Plan: a checked and compiled mapping, ready to run. Only ``etl.mapping.compile`` makes one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class CaseKey(NamedTuple):
 class Problem(NamedTuple):
     """A source value that did not arrive, or arrived as concept 0. It never holds the value.
 
-    ``kind`` is ``unmapped`` (loaded as concept 0), ``invalid`` (not loaded), ``truncated`` (cut to its column)
+    ``kind`` is ``unmapped`` (loaded as concept 0), ``invalid`` (not loaded), ``truncated`` (cut to fit)
     or ``disagrees`` (another case of the person says otherwise; the newer wins).
     """
 
@@ -42,7 +42,7 @@ class CasePaths(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule as the register knows it. Paths are JSON paths from the document's root (``$.lesions[*].diam1``)."""
+    """One rule as the register knows it. Paths start at the document's root: ``$.lesions[*].diam1``."""
 
     number: int
     name: str
@@ -72,7 +72,7 @@ class Plan:
     case: CasePaths
     rules: tuple[Rule, ...]
     columns: Mapping[str, tuple[str, ...]]
-    """The columns that the encoded rows of each table hold, in order; tables in an order that keeps foreign keys."""
+    """The columns of each table's encoded rows, in order; tables in an order that keeps foreign keys."""
     ignored: Mapping[str, str]
     """JSON paths left out on purpose, each with its reason."""
     code: str = field(repr=False)

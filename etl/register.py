@@ -46,8 +46,8 @@ def lock_register(connection: Connection) -> None:
 def register(connection: Connection, mapping: Bound) -> dict[str, int]:
     """Give every rule its number: the one it had, or the next free one. Rules that are gone are retired.
 
-    A rule is known by its mapping, its name and the list it stands at, since the list decides how an id's item
-    is read. Raises RegisterFull when the 4,095 numbers are used up.
+    A rule is known by its mapping, its name and the list it stands at, since the list decides how an
+    id's item is read. Raises RegisterFull when the 4,095 numbers are used up.
     """
     lock_register(connection)
     name = mapping.folder.mapping.name
@@ -78,5 +78,5 @@ def _numbers(mapping: Bound, known: Mapping[tuple[str, str], int], highest: int)
             number = highest = highest + 1
         numbers[rule.name] = number
     if highest > MAX_RULE:
-        raise RegisterFull(f"rule number {highest} is over {MAX_RULE}: this lake has used up its rule numbers")
+        raise RegisterFull(f"rule number {highest} is over {MAX_RULE}: this lake has used them up")
     return numbers

@@ -57,7 +57,8 @@ def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initial
         lock_register(connection)
         concepts, rows = _load_vocabulary(connection, mapping)
         numbers = register(connection, mapping)
-        connection.execute(_CDM_SOURCE, {"etl": f"{mapping.folder.mapping.name} {mapping.folder.digest[:12]}"})
+        reference = f"{mapping.folder.mapping.name} {mapping.folder.digest[:12]}"
+        connection.execute(_CDM_SOURCE, {"etl": reference})
     return Initialised(before, concepts, rows, len(numbers))
 
 

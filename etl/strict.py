@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from etl.mapping.paths import quoted
+
 MAX_DEPTH = 64
 
 _LONGEST_NUMBER = 64
@@ -25,7 +27,6 @@ _MAYBE_RISKY = re.compile(rb"[0-9](?:[eE]|[0-9.]{15})|-0(?:\.0*)?[^0-9.]")
 _RISKY_NUMBER = re.compile(rb"[:\[,\s](?:-?[0-9]{16}|-?[0-9.]{40}|-?[0-9.]+[eE]|-0(?:\.0*)?[^0-9.])")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
 _DEEP = b"\n" + b"  " * MAX_DEPTH
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,8 @@ def digest(document: dict[str, Any]) -> bytes:
 
 
 def member(path: str, key: str | int) -> str:
-    """The JSON path of one member: ``$.lesions[0]["PI-RADS"]``."""
-    if isinstance(key, int):
-        return f"{path}[{key}]"
-    if _PLAIN_KEY.fullmatch(key):
-        return f"{path}.{key}"
-    return f"{path}[{json.dumps(key)}]"
+    """The JSON path of one member: ``$.lesions[0]."PI-RADS"``, as SQL/JSON writes it."""
+    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{quoted(key)}"
 
 
 def _is_suspicious(raw: bytes, document: dict[str, Any]) -> bool:

@@ -232,7 +232,7 @@ def shown(compiled: Plan, names: Mapping[int, tuple[str, int]], table: str, line
     'start', and a source value that is the rule's name.
     """
     row = {
-        column: symbol(names, int(value)) if _refers(column) else value
+        column: symbol(names, int(value)) if refers(column) else value
         for column, value in decode(compiled, table, line).items()
         if value is not None
     }
@@ -252,7 +252,8 @@ def symbol(names: Mapping[int, tuple[str, int]], row_id: int) -> str:
     return name + "".join(f"[{one}]" for one in positions(origin.item, depth))
 
 
-def _refers(column: str) -> bool:
+def refers(column: str) -> bool:
+    """Whether a column holds the id of a generated row."""
     return column.endswith("_id") and not column.endswith("concept_id") and column != "person_id"
 
 

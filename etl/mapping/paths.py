@@ -63,12 +63,13 @@ def _with_items(name: str) -> Segments:
 
 
 def json_path(segments: Segments) -> str:
-    """The path in the syntax that SQL/JSON and RFC 9535 share: ``$.lesions[*].diam1``, ``$."PI-RADS"``."""
-    parts = (part if part == ITEM else f".{_quoted(part)}" for part in segments)
+    """The path as SQL/JSON writes it: ``$.lesions[*].diam1``, ``$."PI-RADS"``."""
+    parts = (part if part == ITEM else f".{quoted(part)}" for part in segments)
     return "$" + "".join(parts)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A key as one step of a path, in quotes when it is no identifier."""
     return name if _IDENTIFIER.match(name) else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

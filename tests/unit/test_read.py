@@ -40,7 +40,7 @@ FLAWS = [
     (b'{"a": -9223372036854775809}', "$.a", "is an integer beyond 64 bit"),
     (b'{"a": 0.' + b"0" * 20_000 + b"1}", "$.a", "is a number of more than 64 characters"),
     (b'{"a": ' + b"9" * 5_000 + b"}", "$.a", "is an integer beyond 64 bit"),
-    (b'{"PI-RADS": "a\\u0000b"}', '$["PI-RADS"]', "holds the character NUL"),
+    (b'{"PI-RADS": "a\\u0000b"}', '$."PI-RADS"', "holds the character NUL"),
     (b'{"a": "\\ud800"}', "$.a", "holds half a surrogate pair"),
     (b'{"a": {"\\udc00": 1}}', "$.a", "has a key that holds half a surrogate pair"),
     (b'{"a":\n' + b"[" * 64 + b"]" * 64 + b"}", "$", "is nested deeper than 64 levels at line 2"),
@@ -144,7 +144,7 @@ def test_the_digest_ignores_white_space_and_key_order_only() -> None:
 
 @pytest.mark.parametrize(
     ("key", "path"),
-    [("age", "$.age"), ("PI-RADS", '$["PI-RADS"]'), (3, "$[3]"), ('a"b', '$["a\\"b"]'), ("", '$[""]')],
+    [("age", "$.age"), ("PI-RADS", '$."PI-RADS"'), (3, "$[3]"), ('a"b', '$."a\\"b"'), ("", '$.""')],
 )
 def test_paths(key: str | int, path: str) -> None:
     assert member("$", key) == path

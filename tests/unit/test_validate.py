@@ -100,7 +100,7 @@ def test_all_violations_are_found_and_ordered_by_path() -> None:
     item = {"type": "object", "properties": {"PI-RADS": {"maximum": 5}, "x": {"type": "null"}}}
     documents = [{}] * 2 + [{"PI-RADS": 9, "x": SECRET}] + [{}] * 7 + [{"x": 1}]
     assert check({"items": item}, documents) == [
-        ('$.v[2]["PI-RADS"]', "must be at most 5"),
+        ('$.v[2]."PI-RADS"', "must be at most 5"),
         ("$.v[2].x", "must be null"),
         ("$.v[10].x", "must be null"),
     ]
