@@ -10,7 +10,7 @@ from typing import Any
 from etl.identity import positions, unpack
 from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
 from etl.plan import CaseKey, Plan
-from etl.transform import decode, transform
+from etl.transform import Result, decode, transform
 from vocabularies.concepts import Concept
 
 MAPPING, SECTION, SCHEMA, GRADES = "mapping.yaml", "main.yaml", "case.schema.json", "value_maps/grade.csv"
@@ -212,8 +212,15 @@ class Shown:
 
 
 def run(compiled: Plan, document: Mapping[str, Any], **changes: Any) -> Shown:
-    """Transform BARE with these keys added; rows of person and of the visit 'start' are not shown."""
-    result = transform(compiled, {**BARE, **document, **changes}, CaseKey(7, 3, None))
+    """Transform BARE with these keys added; the row of the visit 'start' is not shown."""
+    result = show(compiled, transform(compiled, {**BARE, **document, **changes}, CaseKey(7, 3, None)))
+    return Shown(
+        [row for row in result.rows if not row.startswith("visit_occurrence visit.start ")], result.problems
+    )
+
+
+def show(compiled: Plan, result: Result) -> Shown:
+    """A result in words; the person's row is not shown."""
     names = {rule.number: (rule.name, rule.each_path.count("[*]")) for rule in compiled.rules}
     rows = [
         shown(compiled, names, table, line)
@@ -222,7 +229,7 @@ def run(compiled: Plan, document: Mapping[str, Any], **changes: Any) -> Shown:
         if table != "person"
     ]
     problems = [f"{names[one.rule or 0][0]}: {one.kind} {one.path}: {one.reason}" for one in result.problems]
-    return Shown([row for row in rows if not row.startswith("visit_occurrence visit.start ")], problems)
+    return Shown(rows, problems)
 
 
 def shown(compiled: Plan, names: Mapping[int, tuple[str, int]], table: str, line: str) -> str:

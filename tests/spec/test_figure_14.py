@@ -1,9 +1,10 @@
 """D4.4's worked example: the form of Figure 13 becomes exactly the rows of Figure 14.
 
 The tables below are Figure 14, in its order and turned as it is printed: a row for each field, a column for
-each record. They differ from the print only where mappings/prostate/ERRATA.md says so (the number in brackets):
+each record. They differ from the print only where mappings/prostate/ERRATA.md says so (number in brackets):
 
-- ids are packed from case, rule and item, so the figure's made-up ids are named here after what they stand for;
+- ids are packed from case, rule and item, so the made-up ids of the figure are named here after what they
+  stand for;
 - Gleason patterns are 4293445 and 4297948 [14];
 - field concepts are 1147127 (condition) and 1147082 (procedure) wherever a row is linked to [15, 24];
 - an episode's object is the diagnosis concept 4161028, not the diagnosis row [16];
