@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.abc import Traversable
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -100,7 +99,8 @@ class _Reader:
     def text(self, name: str, place: Place | None = None) -> str | None:
         try:
             content = self.path.joinpath(name).read_bytes()
-            text = content.decode("utf-8")
+            # Editors on Windows put a byte order mark in front.
+            text = content.decode("utf-8-sig")
         except (FileNotFoundError, NotADirectoryError):
             where = place or Place(name, 1)
             self.report("unreadable", where, f"there is no file '{name}' in '{self.path}'")
@@ -214,8 +214,3 @@ def _inside(location: Keys, outer: Keys) -> bool:
 
 def _first_line(error: object) -> str:
     return str(error).strip().splitlines()[0]
-
-
-def folder_of(path: Path | None, default: Traversable) -> Traversable:
-    """The folder that ``--mappings`` names, or the shipped one."""
-    return default if path is None else path

@@ -613,6 +613,12 @@ CASES = [
     ),
     Case(
         "broken-reference",
+        "in what an episode is about",
+        (MAPPING, "object: 50 Finding", "object: {use: finding}"),
+        "no definition 'finding'; known: none",
+    ),
+    Case(
+        "broken-reference",
         "use",
         (SECTION, "concept: 40 Scan", "concept: {use: findings}"),
         "no definition 'findings'; known: none",
@@ -807,6 +813,11 @@ def test_a_concept_that_is_named_twice_differently(tmp_path: Path) -> None:
 def test_a_name_may_be_left_out_for_0_only(tmp_path: Path) -> None:
     mini.change(mini.write(tmp_path), MAPPING, "gender: 30 Female", "gender: 0")
     assert check(tmp_path, {**mini.CONCEPTS, 0: mini.concept(0, "No matching concept", "Metadata")}) == []
+
+
+def test_a_form_may_be_any_text_when_the_schema_lists_none(tmp_path: Path) -> None:
+    mini.change(mini.write(tmp_path), SCHEMA, ', "enum": ["A", "B"]', "")
+    assert check(tmp_path, mini.CONCEPTS) == []
 
 
 ACCEPT = "accept: [{finding: wrong-domain, concept: 50, why: it is a finding}]\nignore:\n"

@@ -192,6 +192,26 @@ CASES = [
         ("measurement r 60 value_source_value=new",),
         ("r: unmapped $.word: no concept for this value in 'grade'",),
     ),
+    Case(
+        "a text that two maps may know, and neither does",
+        one(
+            "when: word, source_value: {first: [{when: flag, is: {from: word, map: {a: A}}},"
+            " {from: word, map: {b: B}}]}"
+        ),
+        {"word": "c", "flag": True},
+        ("measurement r 60",),
+        (
+            "r: invalid $.word: 'measurement_source_value' has nothing for this value in 'map'",
+            "r: invalid $.word: 'measurement_source_value' has nothing for this value in 'map'",
+        ),
+    ),
+    Case(
+        "a map that does not know the value is reported, also when the next one does",
+        one("when: word, source_value: {first: [{from: word, map: {b: B}}, {from: word, map: {c: C}}]}"),
+        {"word": "c"},
+        ("measurement r 60 measurement_source_value=C",),
+        ("r: invalid $.word: 'measurement_source_value' has nothing for this value in 'map'",),
+    ),
     # ---- when, not, any, all, in
     Case("when: a true boolean", one("when: flag"), {"flag": True}, ("measurement r 60",)),
     Case("when: a false boolean", one("when: flag"), {"flag": False}),
