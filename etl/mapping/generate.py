@@ -20,6 +20,7 @@ from etl.mapping.emit import (
     located,
     recorded,
 )  # fmt: skip
+from etl.mapping.generate_dates import ANCHORS, DateWriter, undated_reason
 from etl.mapping.generate_rows import RowWriter
 from etl.mapping.paths import ITEM, Segments, json_path
 
@@ -47,9 +48,9 @@ class _Generator:
         self.trace = trace
         self.lines = Lines()
         self.names = Names()
-        self.rows = RowWriter(mapping, numbers, columns, self.lines, self.names)
+        self.dates = DateWriter(mapping, self.lines, self.names)
+        self.rows = RowWriter(mapping, numbers, columns, self.lines, self.names, self.dates)
         self.linked = {rule.of for rule in mapping.every_rule() if rule.of}
-        self.dated_visits = {rule.name for rule in mapping.visits if _always(rule)}
 
     def source(self) -> str:
         with self.lines.block(f"def {'trace' if self.trace else 'run'}({ARGUMENTS}):"):
@@ -151,22 +152,31 @@ class _Generator:
         self, rule: bound.BoundRule, outer: Segments, parent: bound.BoundRule | None, parent_id: str | None
     ) -> None:
         self.lines.add(f"# {rule.name} ({rule.place.file}:{rule.place.line})")
-        inner = {one.segments for nested in bound.with_rows(rule) for one in bound.rule_sources(nested)}
-        lists = {nested.scope for nested in bound.with_rows(rule) if nested.scope}
-        deepest = max(map(depth, lists), default=0)
+        if rule.scope != outer:
+            # What a condition reads outside the list decides also when the list is empty.
+            self._used(
+                [one for one in bound.sources(rule.when) if len(item_scope(one.segments)) <= len(outer)]
+            )
         with ExitStack() as stack:
-            for scope in _scopes(outer, rule.scope):
-                stack.enter_context(self._loop(scope, inner, lists, deepest))
+            self._loops(stack, rule, outer)
             self._used(rule.when)
             guard = self._guard(rule)
             if guard:
                 stack.enter_context(self.lines.block(f"if {' and '.join(guard)}:"))
-            visit, date = self._when(rule, parent, stack)
+            visit, date = self.dates.of(rule, parent, stack, lambda: self._undated(rule))
             row = self.rows.row(rule, visit, date, parent, parent_id, set(guard), self._item(rule.scope))
             self._remember(rule, row, date)
             self._used((rule.concept, rule.columns, rule.visit, rule.date, rule.end))
             for child in rule.rows:
                 self._rule(child, rule.scope, rule, row)
+
+    def _loops(self, stack: ExitStack, rule: bound.BoundRule, outer: Segments) -> None:
+        """Step into the lists between where we are and the rule's item."""
+        inner = {one.segments for nested in bound.with_rows(rule) for one in bound.rule_sources(nested)}
+        lists = {nested.scope for nested in bound.with_rows(rule) if nested.scope}
+        deepest = max(map(depth, lists), default=0)
+        for scope in _scopes(outer, rule.scope):
+            stack.enter_context(self._loop(scope, inner, lists, deepest))
 
     def _loop(self, scope: Segments, sources: set[Segments], lists: set[Segments], deepest: int) -> ExitStack:
         """Open a loop over the items of a list that is already in a variable.
@@ -192,81 +202,37 @@ class _Generator:
             parts.append(known[0] if len(known) == 1 else f"({' or '.join(known)})")
         return list(dict.fromkeys(parts))
 
-    def _when(
-        self, rule: bound.BoundRule, parent: bound.BoundRule | None, stack: ExitStack
-    ) -> tuple[str | None, str]:
-        """Variables that hold the row's visit id and date; the row is written only inside ``stack``."""
-        if parent is not None and (rule.visit, rule.date) == (parent.visit, parent.date):
-            self.rows.visit_of[rule.name] = self.rows.visit_of[parent.name]
-            return self.rows.visit_of[rule.name]
-        visit, date = self._visit(rule.visit)
-        if rule.date:
-            chosen = self.lines.fresh("date")
-            self._assign_dates(chosen, rule.date)
-            if date is not None:
-                self.lines.add(f"if {chosen} is None: {chosen} = {date}")
-            date = chosen
-        assert date is not None, "the binder asks every dated row for a visit or a date"
-        self.rows.visit_of[rule.name] = (visit, date)
-        if not self._always_dated(rule):
-            with self.lines.block(f"if {date} is None:"):
-                self._undated(rule)
-            stack.enter_context(self.lines.block("else:"))
-        return visit, date
-
-    def _always_dated(self, rule: bound.BoundRule) -> bool:
-        if rule.date:
-            return isinstance(rule.date[-1], bound.BaselineDate)
-        return isinstance(rule.visit, bound.Constant) and f"visit.{rule.visit.value}" in self.dated_visits
-
     def _undated(self, rule: bound.BoundRule) -> None:
-        """A visit without a date is simply not there, unless a date was recorded and could not be used."""
-        number, dates = self.numbers[rule.name], tuple(dict.fromkeys(bound.sources(rule.date)))
-        if rule.date:
-            test = " or ".join(f"{self.names.of(one.segments)} is not None" for one in dates)
-            path = located(dates[0].segments) if dates else located(rule.scope)
-            if dates and rule.visit is None and rule.target.table in ("visit_occurrence", "episode"):
-                with self.lines.block(f"if {test}:"):
-                    self.lines.add(
-                        f"problem({number}, 'invalid', {path}, 'no date within the calendar follows from it')"
-                    )
-            elif rule.target.table not in ("visit_occurrence", "episode"):
-                self.lines.add(f"problem({number}, 'invalid', {path}, 'the row has no date')")
+        """What is lost when a row has no date: every value that it or the rows recorded of it would hold."""
+        dates = tuple(dict.fromkeys(bound.sources(rule.date)))
+        if rule.target.table in ANCHORS:
+            if dates:
+                known = " or ".join(f"{self.names.of(one.segments)} is not None" for one in dates)
+                with self.lines.block(f"if {known}:"):
+                    self._invalid(rule, dates[0].segments, "no date within the calendar follows from it")
             return
-        read = [one.segments for one in bound.rule_sources(rule)]
-        own = [one for one in read if one[: len(rule.scope)] == rule.scope]
-        path = located(own[0] if own else rule.scope)
-        self.lines.add(f"problem({number}, 'invalid', {path}, {_visit_reason(rule.visit)!r})")
+        reason = undated_reason(rule)
+        if recorded(rule.concept, self.names) is None and not rule.drivers:
+            own = [one.segments for one in bound.rule_sources(rule) if _stands_at(one, rule.scope)]
+            self._invalid(rule, own[0] if own else rule.scope, reason)
+        self._lost(rule, reason)
+        for source in dates:
+            with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
+                self._invalid(rule, source.segments, reason)
 
-    def _visit(self, visit: bound.Expression | None) -> tuple[str | None, str | None]:
-        if visit is None:
-            return None, None
-        if isinstance(visit, bound.Constant):
-            return self.rows.visit_named(str(visit.value))
-        name = self.lines.fresh("visit")
-        self.lines.add(f"{name} = {name}_date = None")
-        self._choose_visit(visit, name)
-        return name, f"{name}_date"
+    def _lost(self, rule: bound.BoundRule, reason: str) -> None:
+        """Report every recorded value of a rule and of the rows recorded of it."""
+        for source in dict.fromkeys(bound.sources((rule.concept, rule.drivers))):
+            if _stands_at(source, rule.scope):
+                with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
+                    self._invalid(rule, source.segments, reason)
+        for child in rule.rows:
+            with ExitStack() as stack:
+                self._loops(stack, child, rule.scope)
+                self._lost(child, reason)
 
-    def _choose_visit(self, visit: bound.Expression, name: str) -> None:
-        match visit:
-            case bound.Constant(value):
-                found, date = self.rows.visit_named(str(value))
-                self.lines.add(f"{name}, {name}_date = {found}, {date}")
-            case bound.Guarded(when, then):
-                with self.lines.block(f"if {condition(when, self.names)}:"):
-                    self._choose_visit(then, name)
-            case bound.Alternatives(items):
-                for index, item in enumerate(items):
-                    with ExitStack() as stack:
-                        if index:
-                            stack.enter_context(self.lines.block(f"if {name} is None:"))
-                        self._choose_visit(item, name)
-
-    def _assign_dates(self, name: str, dates: bound.Dates) -> None:
-        for index, date in enumerate(dates):
-            prefix = f"if {name} is None: " if index else ""
-            self.lines.add(f"{prefix}{name} = {self.rows.date_code(date)}")
+    def _invalid(self, rule: bound.BoundRule, segments: Segments, reason: str) -> None:
+        self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {located(segments)}, {reason!r})")
 
     def _remember(self, rule: bound.BoundRule, row: str, date: str) -> None:
         """Keep what later rules refer to, and widen the span of the case's dates."""
@@ -305,10 +271,6 @@ class _Generator:
         return " + ".join(terms)
 
 
-def _always(visit: bound.BoundRule) -> bool:
-    return not visit.scope and visit.when is None and isinstance(visit.date[-1], bound.BaselineDate)
-
-
 def _scopes(outer: Segments, inner: Segments) -> Iterator[Segments]:
     """The item scopes to step through from one to the other, each with its [*]."""
     for index in range(len(outer), len(inner)):
@@ -324,7 +286,6 @@ def _next_list(scope: Segments, outer: Segments) -> int:
     return scope.index(ITEM, len(outer))
 
 
-def _visit_reason(visit: bound.Expression | None) -> str:
-    if isinstance(visit, bound.Constant):
-        return f"its visit '{visit.value}' has no date"
-    return "none of its visits has a date"
+def _stands_at(source: bound.Source, scope: Segments) -> bool:
+    """Whether a value belongs to the item itself, not to the case around it."""
+    return source.segments[: len(scope)] == scope

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from etl.identity import ITEM_BITS
 from etl.mapping import bound
-from etl.mapping.emit import Lines, Names, identifier, item_key
+from etl.mapping.emit import Lines, Names, identifier
+from etl.mapping.generate_dates import DateWriter
 from etl.mapping.generate_values import Slot, ValueWriter, literal, nullable, slot_of
 from etl.mapping.runtime import NULL
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
@@ -66,9 +67,8 @@ class RowWriter:
     columns: Mapping[str, tuple[str, ...]]
     lines: Lines
     names: Names
+    dates: DateWriter
     case: dict[str, str] = field(default_factory=dict)
-    visit_of: dict[str, tuple[str | None, str]] = field(default_factory=dict)
-    """The variables of each rule's visit and date, for the rows recorded of it."""
     values: ValueWriter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,9 +133,7 @@ class RowWriter:
         columns = rule.target.dates("end")
         if rule.end:
             end = self.lines.fresh("end")
-            for index, one in enumerate(rule.end):
-                prefix = f"if {end} is None: " if index else ""
-                self.lines.add(f"{prefix}{end} = {self.date_code(one)}")
+            self.dates.assign(end, rule.end)
             self.lines.add(f"if {end} is not None and {end} > last: last = {end}")
             stamp = self.lines.fresh("stamp")
             self.lines.add(f"{stamp} = NULL if {end} is None else {end} + ' 00:00:00'")
@@ -143,25 +141,6 @@ class RowWriter:
             return {name: f"{{{stamp if name.endswith('datetime') else end}}}" for name in columns}
         required = any(not rule.target.columns[name].nullable for name in columns)
         return {name: _dated(date, name) for name in columns} if required else {}
-
-    def date_code(self, date: bound.OneDate) -> str:
-        """A Python expression of a date that episodes and ends may name."""
-        match date:
-            case bound.BaselineDate():
-                return "BASE"
-            case bound.VisitDate(visit):
-                return self.visit_named(visit)[1]
-            case bound.RealDate(source):
-                return f"moved({self.names.of(source.segments)}, shift)"
-            case bound.Later(start, source, unit):
-                return f"{unit}_after({self.date_code(start)}, {self.names.of(source.segments)})"
-
-    def visit_named(self, name: str) -> tuple[str, str]:
-        """Python expressions of the id and the date of a visit; None when the case has no such visit."""
-        rule = next(one for one in self.mapping.visits if one.name == f"visit.{name}")
-        variable = identifier(rule.name)
-        at = f".get({item_key(rule.scope)})" if rule.scope else ""
-        return f"{variable}{at}", f"{variable}_date{at}"
 
     def _link_to_first(self, rule: str, target: Target) -> dict[str, str]:
         assert target.link is not None

@@ -672,14 +672,36 @@ CASES = [
         "r: {table: measurement, concept: 60 Size, number: size, date: other_day}",
         {"size": 1},
         (),
-        ("r: invalid $.other_day: the row has no date",),
+        ("r: invalid $.size: the row has no date",),
     ),
     Case(
         "no baseline, no real date",
         "r: {table: measurement, concept: 60 Size, number: size, date: other_day}",
         {"size": 1, "day": None, "other_day": "2020-06-15"},
         (),
-        ("r: invalid $.other_day: the row has no date",),
+        ("r: invalid $.size: the row has no date", "r: invalid $.other_day: the row has no date"),
+    ),
+    Case(
+        "no date, and every value of the rows recorded of it is told",
+        """
+        r:
+          each: items
+          table: condition_occurrence
+          concept: 50 Lump
+          date: $.other_day
+          rows:
+            size: {table: measurement, concept: 60 Size, number: size}
+            tag: {each: tags, table: observation, concept: 70 Remark, text: "{@}"}
+        """,
+        {"items": [{"size": 1, "tags": ["x", "y"]}, {"size": None}]},
+        (),
+        (
+            "r: invalid $.items[0]: the row has no date",
+            "r.size: invalid $.items[0].size: the row has no date",
+            "r.tag: invalid $.items[0].tags[0]: the row has no date",
+            "r.tag: invalid $.items[0].tags[1]: the row has no date",
+            "r: invalid $.items[1]: the row has no date",
+        ),
     ),
     Case(
         "a list of dates: the first that is known",
