@@ -154,9 +154,8 @@ class _Generator:
         self.lines.add(f"# {rule.name} ({rule.place.file}:{rule.place.line})")
         if rule.scope != outer:
             # What a condition reads outside the list decides also when the list is empty.
-            self._used(
-                [one for one in bound.sources(rule.when) if len(item_scope(one.segments)) <= len(outer)]
-            )
+            read = bound.sources(rule.when)
+            self._used(tuple(one for one in read if len(item_scope(one.segments)) <= len(outer)))
         with ExitStack() as stack:
             self._loops(stack, rule, outer)
             self._used(rule.when)
