@@ -17,10 +17,10 @@ from etl.land import Landed
 from etl.lines import line
 from etl.persons import PersonLine, lock_persons, store_observation_periods, store_persons, store_sites
 from etl.plan import CaseKey, Plan, Problem
-from etl.refusals import Refused, refusals
 from etl.transform import Result, transform
 from omop_schema import OMOP, metadata
 from omop_schema.database import copy
+from omop_schema.refusals import RowsRefused, translated_rows
 
 #: Rows that are not of one case; their ids come from landing.
 SHARED = frozenset(
@@ -121,7 +121,7 @@ def _load_or_split(connection: Connection, plan: Plan, made: Sequence[_Made]) ->
     try:
         with connection.begin():
             return _load(connection, plan, made)
-    except Refused as refused:
+    except RowsRefused as refused:
         if len(made) == 1:
             return Counts(failures=(Failure(made[0].key.case_id, str(refused)),))
     half = len(made) // 2
@@ -176,7 +176,7 @@ def _delete(connection: Connection, cases: Sequence[int]) -> None:
     # The planner cannot tell how short the ranges are, and would rather read whole tables.
     connection.execute(text("SET LOCAL enable_seqscan = off"))
     for table, statement in _deletions().items():
-        with refusals(table):
+        with translated_rows(table):
             connection.execute(statement, values)
     connection.execute(text("SET LOCAL enable_seqscan = DEFAULT"))
 
@@ -223,7 +223,7 @@ def _store_rows(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Co
     for table, columns in plan.columns.items():
         lines = [line for each in made for line in each.result.rows[table]]
         if table != "person" and lines:
-            with refusals(table):
+            with translated_rows(table):
                 rows[table] = copy(connection, f"{OMOP}.{table}", columns, lines)
     return rows
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, TextClause, text
 
 from etl.plan import Problem
-from etl.refusals import refusals
 from omop_schema.database import copy
+from omop_schema.refusals import translated_rows
 
 #: Columns in which two forms of one patient must agree.
 COMPARED = ("year_of_birth", "gender_concept_id", "care_site_id")
@@ -96,11 +96,11 @@ def store_sites(connection: Connection, care_sites: Iterable[int | None]) -> Non
 def store_persons(connection: Connection, columns: tuple[str, ...], lines: Sequence[PersonLine]) -> Merged:
     """Insert or renew the person rows; returns what was stored and where cases disagree.
 
-    Raises Refused when a person row breaks a constraint.
+    Raises RowsRefused when a person row breaks a constraint.
     """
     merged = merge(columns, lines, _stored(connection, [each.person_id for each in lines]))
     connection.execute(_CREATE_NEW_PERSONS)
-    with refusals("person"):
+    with translated_rows("person"):
         copy(connection, "new_persons", columns, merged.lines)
         connection.execute(_upsert(columns))
     return merged

@@ -182,3 +182,31 @@ def _name(code: str) -> str:
         return errors.lookup(code).__name__
     except KeyError:
         return "unknown to the driver"
+
+
+class RowsRefused(Exception):
+    """The rows of a batch break a constraint or do not fit their columns. The message holds no value."""
+
+
+@contextmanager
+def translated_rows(table: str) -> Iterator[None]:
+    """Raise RowsRefused where the rows of ``table`` are at fault; errors of the database itself pass."""
+    try:
+        yield
+    except (psycopg2.IntegrityError, psycopg2.DataError) as error:
+        raise _rows_refused(table, error) from None
+    except DBAPIError as error:
+        if isinstance(error.orig, (psycopg2.IntegrityError, psycopg2.DataError)):
+            raise _rows_refused(table, error.orig) from None
+        raise
+
+
+def _rows_refused(table: str, error: psycopg2.Error) -> RowsRefused:
+    found = error.diag
+    if found.constraint_name:
+        why = f"they break constraint '{found.constraint_name}'"
+    elif found.column_name:
+        why = f"column '{found.column_name}' is empty"
+    else:
+        why = f"they do not fit its columns (SQLSTATE {error.pgcode})"
+    return RowsRefused(f"table '{table}' refuses its rows: {why}")

@@ -6,10 +6,9 @@ from importlib.abc import Traversable
 from etl.identity import LEVEL_BITS, capacities
 from etl.mapping import bound
 from etl.mapping.bind import bind
-from etl.mapping.emit import depth
 from etl.mapping.findings import Finding, MappingError, finding
 from etl.mapping.folder import Folder, Place, read_folder
-from etl.mapping.paths import Segments, json_path, leaves, lists_above, resolve
+from etl.mapping.paths import Segments, depth, json_path, leaves, lists_above, resolve
 from etl.mapping.tables import COLUMN_DOMAINS, TARGETS
 from vocabularies.concepts import Concept
 

@@ -5,12 +5,11 @@ from importlib.abc import Traversable
 from typing import Any
 
 from etl.identity import pack
-from etl.mapping import bound, runtime
+from etl.mapping import bound
 from etl.mapping.bind import bind
 from etl.mapping.findings import MappingError
 from etl.mapping.folder import read_folder
-from etl.mapping.generate import generate
-from etl.mapping.generate_rows import row_columns
+from etl.mapping.generate import generate, row_columns, runtime
 from etl.mapping.paths import Facts, Segments, json_path
 from etl.plan import CasePaths, Plan, Rule, Run
 

@@ -73,6 +73,17 @@ def quoted(name: str) -> str:
     return name if _IDENTIFIER.match(name) else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def depth(segments: Segments) -> int:
+    """How many lists hold a place."""
+    return segments.count(ITEM)
+
+
+def item_scope(segments: Segments) -> Segments:
+    """The innermost list item that holds a place; () for the case."""
+    last = max((index for index, part in enumerate(segments) if part == ITEM), default=-1)
+    return segments[: last + 1]
+
+
 def lists_above(segments: Segments) -> tuple[Segments, ...]:
     """The lists that hold a place, outermost first, each with its ``[*]``."""
     return tuple(segments[: index + 1] for index, part in enumerate(segments) if part == ITEM)

@@ -2,8 +2,17 @@
 
 import pytest
 
-from etl.mapping import runtime
-from etl.mapping.runtime import cut, days_after, escape, months_after, moved, ordinal, overflow, years_after
+from etl.mapping.generate import runtime
+from etl.mapping.generate.runtime import (
+    cut,
+    days_after,
+    escape,
+    months_after,
+    moved,
+    ordinal,
+    overflow,
+    years_after,
+)
 
 
 @pytest.mark.parametrize(

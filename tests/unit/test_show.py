@@ -8,7 +8,7 @@ import pytest
 
 from etl.mapping.compile import read_mapping
 from etl.mapping.show import show
-from etl.mapping.words import code, plain
+from etl.mapping.show.words import code, plain
 
 SCHEMA = {
     "type": "object",

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from etl.mapping import bound
 from etl.mapping.paths import ITEM, Segments, json_path, leaves
-from etl.mapping.show_rules import RuleTables
-from etl.mapping.tables import TARGETS
-from etl.mapping.words import (
+from etl.mapping.show.rules import RuleTables
+from etl.mapping.show.words import (
     Words,
     anchor,
     code,
@@ -18,6 +17,7 @@ from etl.mapping.words import (
     table,
     translations,
 )
+from etl.mapping.tables import TARGETS
 
 ERRATA = "ERRATA.md"
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from etl.identity import ITEM_BITS
 from etl.mapping import bound
-from etl.mapping.emit import Lines, Names, identifier
-from etl.mapping.generate_dates import DateWriter
-from etl.mapping.generate_values import Slot, ValueWriter, literal, nullable, slot_of
-from etl.mapping.runtime import NULL
+from etl.mapping.generate.dates import DateWriter
+from etl.mapping.generate.emit import Lines, Names, identifier
+from etl.mapping.generate.runtime import NULL
+from etl.mapping.generate.values import Slot, ValueWriter, literal, nullable, slot_of
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
 
 PERSON_COLUMNS = (

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 from etl.mapping import bound
-from etl.mapping.bind_expressions import At, Expressions, Slot
+from etl.mapping.bind.context import At, Slot
+from etl.mapping.bind.expressions import Expressions
 from etl.mapping.folder import Place
 from etl.mapping.paths import Facts, Segments, json_path
 from etl.mapping.tables import ColumnKind

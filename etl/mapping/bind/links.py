@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from etl.mapping import bound, language
-from etl.mapping.bind_expressions import At, Expressions
+from etl.mapping.bind.context import At
+from etl.mapping.bind.expressions import Expressions
 from etl.mapping.paths import absolute, resolve
 from etl.mapping.tables import TARGETS, Target
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.mapping import bound, language
-from etl.mapping.bind_expressions import At, Expressions, Slot
+from etl.mapping.bind.context import At, Slot
+from etl.mapping.bind.expressions import Expressions
 from etl.mapping.paths import json_path
 from etl.mapping.tables import Target
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from etl.mapping import bound
-from etl.mapping.paths import ITEM, Segments, json_path
+from etl.mapping.paths import ITEM, Segments, depth, json_path
 
 
 class Lines:
@@ -68,17 +68,6 @@ def identifier(name: str) -> str:
 def item_key(scope: Segments) -> str:
     """A Python tuple expression of the positions that an item is at."""
     return "(" + "".join(f"i{level}, " for level in range(depth(scope))).rstrip() + ")"
-
-
-def depth(segments: Segments) -> int:
-    """How many lists hold a place."""
-    return segments.count(ITEM)
-
-
-def item_scope(segments: Segments) -> Segments:
-    """The innermost list item that holds a place; () for the case."""
-    last = max((index for index, part in enumerate(segments) if part == ITEM), default=-1)
-    return segments[: last + 1]
 
 
 def located(segments: Segments) -> str:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from etl.mapping import bound, language
-from etl.mapping.bind_columns import Columns
-from etl.mapping.bind_expressions import At, Expressions, Slot
-from etl.mapping.bind_links import Links, check_case, check_defaults, check_forms
+from etl.mapping.bind.columns import Columns
+from etl.mapping.bind.context import At, Slot
+from etl.mapping.bind.expressions import Expressions
+from etl.mapping.bind.links import Links, check_case, check_defaults, check_forms
 from etl.mapping.findings import Finding, errors
 from etl.mapping.folder import Folder
 from etl.mapping.paths import ITEM, Segments, absolute, json_path, resolve, suggestion

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from etl.mapping import bound, language
+from etl.mapping.bind.context import At, Slot
 from etl.mapping.findings import Finding, finding
-from etl.mapping.folder import Folder, Place, SourceFile
+from etl.mapping.folder import Folder, Place
 from etl.mapping.paths import ITEM, Facts, Segments, absolute, json_path, resolve, suggestion
-from etl.mapping.tables import ColumnKind
 
 _CONCEPT = re.compile(r"(\d+)(?:\s+(\S.*))?\Z")
 _HOLE = re.compile(r"\{([^{}]+)\}")
@@ -17,32 +17,6 @@ _LATER = re.compile(r"(.+?)\s*\+\s*(\S+)\s+(days|months|years)\Z")
 _NUMBERS = {"number": frozenset({"number", "integer"}), "integer": frozenset({"integer"})}
 _WHOLE = re.compile(r"-?[0-9]+\Z")
 BASELINE = "baseline"
-
-
-@dataclass(frozen=True, slots=True)
-class At:
-    """Where in the mapping we are: a file, the keys down to here, and the item that paths start from."""
-
-    file: SourceFile
-    keys: tuple[str | int, ...]
-    scope: Segments = ()
-
-    def down(self, *keys: str | int) -> "At":
-        return replace(self, keys=(*self.keys, *keys))
-
-    @property
-    def place(self) -> Place:
-        return self.file.place(*self.keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The column an expression fills."""
-
-    table: str
-    column: str
-    kind: ColumnKind | Literal["visit"]
-    length: int | None = None
 
 
 @dataclass

@@ -9,20 +9,10 @@ from contextlib import ExitStack
 
 from etl.identity import CASE_SHIFT, LEVEL_BITS, capacities
 from etl.mapping import bound
-from etl.mapping.emit import (
-    Lines,
-    Names,
-    condition,
-    depth,
-    identifier,
-    item_key,
-    item_scope,
-    located,
-    recorded,
-)  # fmt: skip
-from etl.mapping.generate_dates import ANCHORS, DateWriter, undated_reason
-from etl.mapping.generate_rows import RowWriter
-from etl.mapping.paths import ITEM, Segments, json_path
+from etl.mapping.generate.dates import ANCHORS, DateWriter, undated_reason
+from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, recorded
+from etl.mapping.generate.rows import RowWriter
+from etl.mapping.paths import ITEM, Segments, depth, item_scope, json_path
 
 ARGUMENTS = "document, case_id, person_id, care_site_id, rows, problem"
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from etl.mapping import bound
-from etl.mapping.emit import Lines, Names, condition, identifier, located, recorded
-from etl.mapping.runtime import escape
+from etl.mapping.generate.emit import Lines, Names, condition, identifier, located, recorded
+from etl.mapping.generate.runtime import escape
 from etl.mapping.tables import ColumnKind, Target
 
 

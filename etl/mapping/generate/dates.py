@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from etl.mapping import bound
-from etl.mapping.emit import Lines, Names, condition, identifier, item_key
+from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key
 
 #: Without a date, a row of these is simply not there; any other row would be a loss.
 ANCHORS = ("visit_occurrence", "episode")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from etl.mapping import bound
 from etl.mapping.paths import Segments, json_path, resolve
-from etl.mapping.words import Words, code, dotted, kind_of, lines, place, plain, table
+from etl.mapping.show.words import Words, code, dotted, kind_of, lines, place, plain, table
 
 HEADER = (
     "Source field",

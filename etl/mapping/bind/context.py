@@ -1,0 +1,34 @@
+"""Where the binder stands: a place in the mapping, and the column that an expression there fills."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from etl.mapping.folder import Place, SourceFile
+from etl.mapping.paths import Segments
+from etl.mapping.tables import ColumnKind
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where in the mapping we are: a file, the keys down to here, and the item that paths start from."""
+
+    file: SourceFile
+    keys: tuple[str | int, ...]
+    scope: Segments = ()
+
+    def down(self, *keys: str | int) -> "At":
+        return replace(self, keys=(*self.keys, *keys))
+
+    @property
+    def place(self) -> Place:
+        return self.file.place(*self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The column an expression fills."""
+
+    table: str
+    column: str
+    kind: ColumnKind | Literal["visit"]
+    length: int | None = None
