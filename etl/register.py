@@ -13,23 +13,21 @@ from etl.mapping.paths import json_path
 _LOCK = text("LOCK TABLE lake.rules IN EXCLUSIVE MODE")
 _KNOWN = text("SELECT name, each_path, rule_id FROM lake.rules WHERE mapping = :mapping")
 _HIGHEST = text("SELECT coalesce(max(rule_id), 0) FROM lake.rules")
-_UPSERT = text(
+_ADD_RULES = text(
     """
-    INSERT INTO lake.rules AS known (rule_id, mapping, name, each_path, sources, target, file, line)
-    SELECT rule_id, :mapping, name, each_path, sources, target, file, line
-      FROM json_to_recordset(CAST(:rules AS json)) AS given (
-           rule_id smallint, name text, each_path text, sources text[], target text, file text, line integer)
-    ON CONFLICT (rule_id) DO UPDATE
-       SET sources = excluded.sources, target = excluded.target, file = excluded.file, line = excluded.line,
-           retired = NULL
-     WHERE (known.sources, known.target, known.file, known.line, known.retired)
-           IS DISTINCT FROM (excluded.sources, excluded.target, excluded.file, excluded.line, NULL)
+    INSERT INTO lake.rules (rule_id, mapping, name, each_path)
+    SELECT rule_id, :mapping, name, each_path
+      FROM json_to_recordset(CAST(:rules AS json)) AS given (rule_id smallint, name text, each_path text)
+    ON CONFLICT DO NOTHING
     """
 )
-_RETIRE = text(
+_ADD_PLAN = text(
     """
-    UPDATE lake.rules SET retired = now()
-     WHERE mapping = :mapping AND retired IS NULL AND NOT rule_id = ANY(:present)
+    INSERT INTO lake.plan_rules (plan, rule_id, sources, target, file, line)
+    SELECT :plan, rule_id, sources, target, file, line
+      FROM json_to_recordset(CAST(:rules AS json)) AS given (
+           rule_id smallint, sources text[], target text, file text, line integer)
+    ON CONFLICT DO NOTHING
     """
 )
 
@@ -44,8 +42,9 @@ def lock_register(connection: Connection) -> None:
 
 
 def register(connection: Connection, mapping: Bound) -> dict[str, int]:
-    """Give every rule its number: the one it had, or the next free one. Rules that are gone are retired.
+    """Give every rule its number: the one it had, or the next free one.
 
+    What the rules are in this version of the mapping is kept beside the register, for lineage.
     A rule is known by its mapping, its name and the list it stands at, since the list decides how an
     id's item is read. Raises RegisterFull when the 4,095 numbers are used up.
     """
@@ -65,8 +64,9 @@ def register(connection: Connection, mapping: Bound) -> dict[str, int]:
         }
         for rule in rules_of(mapping, numbers)
     ]
-    connection.execute(_UPSERT, {"mapping": name, "rules": orjson.dumps(rules).decode()})
-    connection.execute(_RETIRE, {"mapping": name, "present": list(numbers.values())})
+    values = {"mapping": name, "plan": mapping.folder.digest, "rules": orjson.dumps(rules).decode()}
+    connection.execute(_ADD_RULES, values)
+    connection.execute(_ADD_PLAN, values)
     return numbers
 
 

@@ -1,8 +1,8 @@
 """Setting up: a database that is ready for a mapping, and the Plan of a mapping on that database."""
 
 from dataclasses import dataclass
-from importlib.abc import Traversable
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from sqlalchemy import Connection, Engine, text
 

@@ -32,11 +32,11 @@ CREATE FUNCTION lake.lineage(row_id bigint) RETURNS TABLE (
 LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 1 AS $$
     SELECT
         c.case_id, c.patient_id, c.form, d.version, d.upload_id, u.source,
-        d."position", r.name, r.target, r.file, r.line,
+        d."position", r.name, made.target, made.file, made.line,
         lake.locate(r.each_path, id.item, depth.stars),
         ARRAY(
             SELECT lake.locate(s.path, id.item, depth.stars)
-            FROM unnest(r.sources) WITH ORDINALITY AS s (path, place)
+            FROM unnest(made.sources) WITH ORDINALITY AS s (path, place)
             ORDER BY s.place)
     FROM (SELECT
         (row_id >> 32)::integer AS case_id,
@@ -46,6 +46,7 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 1 AS $$
     JOIN lake.documents AS d ON d.case_id = c.case_id AND d.version = c.loaded_version
     JOIN lake.uploads AS u ON u.upload_id = d.upload_id
     JOIN lake.rules AS r ON r.rule_id = id.rule_id
+    JOIN lake.plan_rules AS made ON (made.plan, made.rule_id) = (c.plan, r.rule_id)
     CROSS JOIN LATERAL (
         SELECT (length(r.each_path) - length(replace(r.each_path, '[*]', ''))) / 3 AS stars) AS depth
 $$;

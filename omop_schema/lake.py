@@ -97,6 +97,7 @@ cases = Table(
     Column("loaded_version", Integer, comment="The document its OMOP rows come from; NULL: not loaded yet"),
     Column("loaded_at", DateTime(timezone=True)),
     Column("plan", Text, comment="Digest of the mapping that made its rows"),
+    Column("person", JSONB, comment="What its rows say of the person: column to value"),
     Column("first_date", Date, comment="Earliest date among its rows"),
     Column("last_date", Date, comment="Latest date among its rows"),
     UniqueConstraint("patient_id", "mapping", "form"),
@@ -134,17 +135,23 @@ rules = Table(
     Column(
         "each_path", Text, nullable=False, comment="JSON path of the items, one [*] a level; $ if one a case"
     ),
-    Column("sources", ARRAY(Text), nullable=False, comment="JSON paths the rule reads"),
-    Column("target", Text, nullable=False, comment="The OMOP table"),
-    Column("file", Text, nullable=False),
-    Column("line", Integer, nullable=False),
-    Column(
-        "retired", DateTime(timezone=True), comment="When the mapping stopped having it; its number stays"
-    ),
     CheckConstraint("rule_id BETWEEN 1 AND 4095", name="rule_id"),
     UniqueConstraint("mapping", "name", "each_path"),
     schema=LAKE,
     comment="The rule register: numbers are given once and never reused",
+)
+
+plan_rules = Table(
+    "plan_rules",
+    metadata,
+    Column("plan", Text, primary_key=True, comment="Digest of the mapping"),
+    Column("rule_id", SmallInteger, ForeignKey(rules.c.rule_id), primary_key=True),
+    Column("sources", ARRAY(Text), nullable=False, comment="JSON paths the rule reads"),
+    Column("target", Text, nullable=False, comment="The OMOP table"),
+    Column("file", Text, nullable=False),
+    Column("line", Integer, nullable=False),
+    schema=LAKE,
+    comment="What each rule was in each version of its mapping: lineage stays true when rules change",
 )
 
 problems = Table(

@@ -157,17 +157,14 @@ def install(engine: Engine, plan: Plan = PLAN) -> None:
         for rule in plan.rules:
             connection.execute(
                 text(
-                    "INSERT INTO lake.rules (rule_id, mapping, name, each_path, sources, target, file, line)"
-                    " VALUES (:number, :mapping, :name, :each_path, '{}', :target, :file, :line)"
+                    "INSERT INTO lake.rules (rule_id, mapping, name, each_path)"
+                    " VALUES (:number, :mapping, :name, :each_path)"
                 ),
                 {
                     "number": rule.number,
                     "mapping": plan.mapping,
                     "name": rule.name,
                     "each_path": rule.each_path,
-                    "target": rule.target,
-                    "file": rule.file,
-                    "line": rule.line,
                 },
             )
 

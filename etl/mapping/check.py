@@ -1,7 +1,7 @@
 """The checker: everything that can be said about a mapping before any data is seen."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.abc import Traversable
+from importlib.resources.abc import Traversable
 
 from etl.identity import LEVEL_BITS, capacities
 from etl.mapping import bound

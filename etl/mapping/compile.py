@@ -1,7 +1,7 @@
 """Compiling: a bound mapping and a register of rule numbers to a Plan."""
 
 from collections.abc import Mapping
-from importlib.abc import Traversable
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from etl.identity import pack

@@ -108,18 +108,24 @@ def _create_lake() -> None:
             nullable=False,
             comment="JSON path of the items, one [*] a level; $ if one a case",
         ),
-        Column("sources", ARRAY(Text), nullable=False, comment="JSON paths the rule reads"),
-        Column("target", Text, nullable=False, comment="The OMOP table"),
-        Column("file", Text, nullable=False),
-        Column("line", Integer, nullable=False),
-        Column(
-            "retired", DateTime(timezone=True), comment="When the mapping stopped having it; its number stays"
-        ),
         PrimaryKeyConstraint("rule_id", name="pk_rules"),
         UniqueConstraint("mapping", "name", "each_path", name="uq_rules_mapping_name_each_path"),
         CheckConstraint("rule_id BETWEEN 1 AND 4095", name=op.f("ck_rules_rule_id")),
         schema=LAKE,
         comment="The rule register: numbers are given once and never reused",
+    )
+    op.create_table(
+        "plan_rules",
+        Column("plan", Text, nullable=False, comment="Digest of the mapping"),
+        Column("rule_id", SmallInteger, nullable=False),
+        Column("sources", ARRAY(Text), nullable=False, comment="JSON paths the rule reads"),
+        Column("target", Text, nullable=False, comment="The OMOP table"),
+        Column("file", Text, nullable=False),
+        Column("line", Integer, nullable=False),
+        PrimaryKeyConstraint("plan", "rule_id", name="pk_plan_rules"),
+        *_links("plan_rules", rule_id="lake.rules.rule_id"),
+        schema=LAKE,
+        comment="What each rule was in each version of its mapping: lineage stays true when rules change",
     )
     op.create_table(
         "sites",
@@ -179,6 +185,7 @@ def _create_lake() -> None:
         ),
         Column("loaded_at", DateTime(timezone=True)),
         Column("plan", Text, comment="Digest of the mapping that made its rows"),
+        Column("person", JSONB, comment="What its rows say of the person: column to value"),
         Column("first_date", Date, comment="Earliest date among its rows"),
         Column("last_date", Date, comment="Latest date among its rows"),
         PrimaryKeyConstraint("case_id", name="pk_cases"),

@@ -237,11 +237,13 @@ def test_locate_reads_items_as_row_identity_packs_them(connection, depth):
 
 
 RULES = [
-    {"rule_id": 1, "name": "person", "each_path": "$", "sources": ["$.patientID"], "target": "person"},
+    {"rule_id": 1, "name": "person", "each_path": "$"},
+    {"rule_id": 4095, "name": "follow_up.psa", "each_path": "$.followUp[*].psa[*]"},
+]
+RULE_TEXTS = [
+    {"rule_id": 1, "sources": ["$.patientID"], "target": "person"},
     {
         "rule_id": 4095,
-        "name": "follow_up.psa",
-        "each_path": "$.followUp[*].psa[*]",
         "sources": ["$.followUp[*].psa[*].totalPSAvalue", "$.followUp[*].day", "$.patientID"],
         "target": "measurement",
     },
@@ -258,14 +260,18 @@ def land_two_versions(connection: Connection) -> int:
     ).scalar_one()
     case = {"mapping": "prostate", "patient_id": "PCa-1", "form": "1+2", "person_id": person_id}
     case_id = connection.execute(
-        insert(lake.cases).values(**case, version=2, loaded_version=1).returning(lake.cases.c.case_id)
+        insert(lake.cases)
+        .values(**case, version=2, loaded_version=1, plan="now")
+        .returning(lake.cases.c.case_id)
     ).scalar_one()
     uploads = connection.execute(select(lake.uploads.c.upload_id).order_by("upload_id")).scalars()
     for version, upload_id in enumerate(uploads, 1):
         document = {"version": version, "upload_id": upload_id, "position": 10 + version, "digest": b"d"}
         connection.execute(insert(lake.documents).values(case_id=case_id, document={}, **document))
-    about = {"mapping": "prostate", "file": "follow_up.yaml", "line": 12}
-    connection.execute(insert(lake.rules), [rule | about for rule in RULES])
+    connection.execute(insert(lake.rules), [rule | {"mapping": "prostate"} for rule in RULES])
+    for plan, line in (("before", 11), ("now", 12)):
+        about = {"plan": plan, "file": "follow_up.yaml", "line": line}
+        connection.execute(insert(lake.plan_rules), [rule | about for rule in RULE_TEXTS])
     return int(case_id)
 
 
