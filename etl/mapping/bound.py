@@ -128,7 +128,15 @@ class Later:
     unit: Literal["days", "months", "years"]
 
 
-OneDate = Union[BaselineDate, VisitDate, RealDate, Later]  # noqa: UP007
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """The earliest or the latest of the dates that are known."""
+
+    how: Literal["min", "max"]
+    dates: tuple["OneDate", ...]
+
+
+OneDate = Union[BaselineDate, VisitDate, RealDate, Later, Extreme]  # noqa: UP007
 Dates = tuple[OneDate, ...]
 """The first that is known."""
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
+from etl.mapping.findings import Objection
+
 Name = Annotated[
     str,
     Field(
@@ -138,7 +140,24 @@ When = Annotated[
         " '+ PATH days|months|years'",
     ),
 ]
-Dates = Annotated[When | tuple[When, ...], Field(description="A date, or a list: the first that is known")]
+
+
+class Earliest(_Shape):
+    """The earliest of the dates that are known."""
+
+    earliest: tuple[When, ...] = Field(min_length=1)
+
+
+class Latest(_Shape):
+    """The latest of the dates that are known."""
+
+    latest: tuple[When, ...] = Field(min_length=1)
+
+
+Dates = Annotated[
+    When | tuple[When, ...] | Earliest | Latest,
+    Field(description="A date; a list: the first that is known; or the earliest or latest of a list"),
+]
 
 
 class Visit(_Shape):
@@ -225,7 +244,7 @@ class Form(_Shape):
 class Accepted(_Shape):
     """A finding of the checker that is known and meant."""
 
-    finding: str
+    finding: Objection
     concept: int
     why: str = Field(min_length=5)
 

@@ -11,6 +11,7 @@ import jsonschema_rs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from etl.coverage import cover
 from etl.identity import LEVEL_BITS, MAX_CASE, MAX_RULE, capacities, case_range, pack, positions, unpack
 from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
 from etl.mapping.tables import TARGETS
@@ -227,6 +228,25 @@ def test_problems_and_used_paths_name_places_of_the_document(document: dict[str,
     for one in told:
         assert at(document, one.path) is not None, one
         assert one.kind in {"used", "unmapped", "invalid", "truncated"}
+
+
+@thorough
+@every_case
+def test_every_value_is_mapped_or_told_to_be_lost(document: dict[str, Any]) -> None:
+    assert [leaf for leaf in cover(PLAN, document) if leaf.status == "unused"] == []
+
+
+@thorough
+@every_case
+def test_episodes_end_after_they_start_and_lie_within_their_parent(document: dict[str, Any]) -> None:
+    episodes = {row["episode_id"]: row for row in decoded(transform(PLAN, document, KEY)).get("episode", [])}
+    for row in episodes.values():
+        start, end = row["episode_start_datetime"], row["episode_end_datetime"]
+        assert end is None or start <= end
+        if row["episode_concept_id"] != "32533":
+            parent = episodes[row["episode_parent_id"]]
+            assert parent["episode_start_datetime"] <= start
+            assert parent["episode_end_datetime"] is None or (end or start) <= parent["episode_end_datetime"]
 
 
 PATIENT_WORDS = st.sampled_from(["Zyx wvut", "9876.54321"])

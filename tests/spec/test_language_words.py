@@ -438,6 +438,7 @@ CASES = [
         "a text whose value is not recorded yields nothing",
         note("title: T, text: '{word} {grade}'"),
         {"word": "it"},
+        problems=("r: invalid $.word: recorded, but the condition of its rule does not hold",),
     ),
     Case(
         "a constant text is a row",

@@ -32,6 +32,9 @@ EVENT = "episode_event {} episode_id=episode.disease event_id={}"
 Section = dict[str, Any] | None
 
 
+UNMET = "recorded, but the condition of its rule does not hold"
+
+
 @dataclass(frozen=True)
 class Case:
     """A filling of the form, and all that some rules make of it."""
@@ -94,6 +97,7 @@ CASES = [
         "no biopsy, though a type is given",
         {"biopsyInfo": {"biopsyPerformed": False}},
         ("biopsy", "biopsy.t_biopsy"),
+        problems=(f"biopsy: invalid $.biopsyInfo.biopsyType: {UNMET}",),
     ),
     Case(
         "a negative biopsy",
@@ -121,14 +125,15 @@ CASES = [
         ),
     ),
     Case(
-        "no carcinoma class, no positive biopsy: a lesion, and no disease episode",
+        "no carcinoma class, no positive biopsy: a lesion, and the stage tells that there is a disease",
         {"cancerDiagnosis": {"carcinomaClass": None}, "biopsyInfo": {"biopsyPositive": False}},
         ("lesion", "episode.disease", "episode.metastatic"),
         (
             f"condition_occurrence lesion[0] 4115735 condition_start_date=2000-01-21 {MRI}",
+            "episode episode.disease 32533 episode_end_datetime=2001-04-01 episode_object_concept_id=4115735",
             "episode episode.metastatic 32944 episode_start_datetime=2001-04-01"
-            " episode_object_concept_id=4115735"
-            " episode_source_value=cM1",
+            " episode_parent_id=episode.disease episode_object_concept_id=4115735 episode_source_value=cM1",
+            EVENT.format(1147127, "lesion[0]"),
         ),
     ),
     Case(
@@ -342,6 +347,19 @@ CASES = [
             f" {FINAL}"
             " measurement_source_value=N_diagnosis value_source_value=cN1",
         ),
+        (
+            f"final_imaging: invalid $.finalDiagnosis.imagingType[0]: {UNMET}",
+            f"final_imaging: invalid $.finalDiagnosis.imagingType[1]: {UNMET}",
+        ),
+    ),
+    Case(
+        "modalities are ticked and nobody said that imaging was performed",
+        {"finalDiagnosis": {"imagingPerformed": None, "imagingType": ["MRI"]}},
+        ("final_imaging",),
+        (
+            procedure("final_imaging[0]", 36714087, "imgModMRI", FINAL, "2001-04-01"),
+            EVENT.format(1147082, "final_imaging[0]"),
+        ),
     ),
     Case(
         "several modalities: stages link to the first",
@@ -514,6 +532,36 @@ CASES = [
         "an age of a relative of whom nothing is known",
         {"familyHistory": {"relativePCaAge": 68}},
         ("relative_pca", "relative_pca.relative_pca_age"),
+        problems=(f"relative_pca.relative_pca_age: invalid $.familyHistory.relativePCaAge: {UNMET}",),
+    ),
+    # -- contradictions
+    Case(
+        "nerves spared in a prostatectomy that was not performed",
+        {"prostatectomyInfo": {"prostatectomyPerformed": False, "nerveSparing": True, "RPmethod": "Other"}},
+        ("prostatectomy", "nerve_sparing"),
+        problems=(f"prostatectomy: invalid $.prostatectomyInfo.RPmethod: {UNMET}",),
+    ),
+    Case(
+        "an MRI before the baseline: the course of the disease begins with it",
+        {"imagingInfo": {"daysAfterBaselineMRI": -10}},
+        ("episode.disease", "episode.confined"),
+        (
+            "episode episode.disease 32533 episode_start_datetime=1999-12-22 episode_end_datetime=2001-04-01"
+            " episode_object_concept_id=4161028",
+            "episode episode.confined 32942 episode_start_datetime=1999-12-22 episode_end_datetime=2001-04-01"
+            " episode_parent_id=episode.disease episode_object_concept_id=4161028 episode_source_value=cT2a",
+        ),
+    ),
+    Case(
+        "an MRI after the final diagnosis: no episode ends before it starts",
+        {"imagingInfo": {"daysAfterBaselineMRI": 500}, "finalDiagnosis": {"monthsFinalDiagnosis": 1}},
+        ("episode.disease", "episode.confined"),
+        (
+            "episode episode.disease 32533 episode_end_datetime=2001-05-15 episode_object_concept_id=4161028",
+            "episode episode.confined 32942 episode_start_datetime=2001-05-15"
+            " episode_parent_id=episode.disease episode_object_concept_id=4161028 episode_source_value=cT2a",
+        ),
+        ("episode.confined: invalid $.finalDiagnosis.monthsFinalDiagnosis: the end lies before the start",),
     ),
     # -- nothing recorded
     Case(

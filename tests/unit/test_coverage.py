@@ -83,9 +83,9 @@ CASES = [
      {"finalDiagnosis": {"monthsFinalDiagnosis": 3, "imagingPerformed": False}},
      "$.finalDiagnosis.imagingPerformed", "mapped"),
     ("a value recorded of nothing", {"familyHistory": {"relativePCaAge": 60}},
-     "$.familyHistory.relativePCaAge", "unused"),
+     "$.familyHistory.relativePCaAge", "problem"),
     ("a value whose condition does not hold",
-     {"biopsyInfo": {"biopsyPerformed": False, "biopsyType": "Fusion"}}, "$.biopsyInfo.biopsyType", "unused"),
+     {"biopsyInfo": {"biopsyPerformed": False, "biopsyType": "Fusion"}}, "$.biopsyInfo.biopsyType", "problem"),
 ]  # fmt: skip
 
 

@@ -255,15 +255,22 @@ class Expressions:
             if node.map is not None and value not in possible:
                 self.report("unused-value", at.down("map"), f"'{value}' is never recorded at '{node.from_}'")
 
-    def dates(self, node: str | tuple[str, ...] | None, at: At) -> bound.Dates:
+    def dates(
+        self, node: str | tuple[str, ...] | language.Earliest | language.Latest | None, at: At
+    ) -> bound.Dates:
         """The dates of a 'date' word, in the order they are tried."""
-        if node is None:
-            return ()
-        if isinstance(node, str):
-            found = [self._date(node, at)]
-        else:
-            found = [self._date(one, at.down(index)) for index, one in enumerate(node)]
-        return tuple(one for one in found if one is not None)
+        match node:
+            case None:
+                return ()
+            case str():
+                found = self._date(node, at)
+                return () if found is None else (found,)
+            case language.Earliest(earliest=dates):
+                return (bound.Extreme("min", self.dates(dates, at.down("earliest"))),)
+            case language.Latest(latest=dates):
+                return (bound.Extreme("max", self.dates(dates, at.down("latest"))),)
+        listed = (self._date(one, at.down(index)) for index, one in enumerate(node))
+        return tuple(one for one in listed if one is not None)
 
     def _date(self, text: str, at: At) -> bound.OneDate | None:
         later = _LATER.match(text)

@@ -80,6 +80,8 @@ def _visits_named(dates: Iterable[bound.OneDate]) -> Iterator[str]:
     for date in dates:
         if isinstance(date, bound.Later):
             yield from _visits_named((date.start,))
+        elif isinstance(date, bound.Extreme):
+            yield from _visits_named(date.dates)
         elif isinstance(date, bound.VisitDate):
             yield date.visit
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from etl.mapping import bound
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key
+from etl.mapping.paths import Segments
 
 #: Without a date, a row of these is simply not there; any other row would be a loss.
 ANCHORS = ("visit_occurrence", "episode")
@@ -53,6 +54,13 @@ class DateWriter:
             prefix = f"if {name} is None: " if index else ""
             self.lines.add(f"{prefix}{name} = {self._code(date)}")
 
+    def told_by(self, dates: bound.Dates) -> Segments | None:
+        """The first place of the document that a date depends on, also by way of a visit."""
+        for source in bound.sources(dates):
+            return source.segments
+        visits = (self._rule(one.visit) for one in dates if isinstance(one, bound.VisitDate))
+        return next((found for visit in visits if (found := self.told_by(visit.date))), None)
+
     def _code(self, date: bound.OneDate) -> str:
         match date:
             case bound.BaselineDate():
@@ -63,14 +71,17 @@ class DateWriter:
                 return f"moved({self.names.of(source.segments)}, shift)"
             case bound.Later(start, source, unit):
                 return f"{unit}_after({self._code(start)}, {self.names.of(source.segments)})"
+            case bound.Extreme(how, dates):
+                known = ", ".join(self._code(one) for one in dates)
+                return f"{how}(filter(None, ({known},)), default=None)"
 
     def _always_known(self, rule: bound.BoundRule) -> bool:
         if rule.date:
-            return isinstance(rule.date[-1], bound.BaselineDate)
+            return _always_known(rule.date)
         if not isinstance(rule.visit, bound.Constant):
             return False
         visit = self._rule(str(rule.visit.value))
-        return not visit.scope and visit.when is None and isinstance(visit.date[-1], bound.BaselineDate)
+        return not visit.scope and visit.when is None and _always_known(visit.date)
 
     def _visit(self, visit: bound.Expression | None) -> tuple[str | None, str | None]:
         if visit is None:
@@ -100,12 +111,23 @@ class DateWriter:
     def _named(self, name: str) -> tuple[str, str]:
         """Python expressions of the id and the date of a visit; None when the case has no such visit."""
         rule = self._rule(name)
-        variable = identifier(rule.name)
         at = f".get({item_key(rule.scope)})" if rule.scope else ""
-        return f"{variable}{at}", f"{variable}_date{at}"
+        return f"{identifier(rule.name)}{at}", f"{date_variable(rule)}{at}"
 
     def _rule(self, name: str) -> bound.BoundRule:
         return next(one for one in self.mapping.visits if one.name == f"visit.{name}")
+
+
+def date_variable(visit: bound.BoundRule) -> str:
+    """The variable that holds a visit's date."""
+    return f"when_{identifier(visit.name)}"
+
+
+def _always_known(dates: bound.Dates) -> bool:
+    last = dates[-1]
+    return isinstance(last, bound.BaselineDate) or (
+        isinstance(last, bound.Extreme) and any(_always_known((one,)) for one in last.dates)
+    )
 
 
 def undated_reason(rule: bound.BoundRule) -> str:

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 
 from etl.identity import CASE_SHIFT, LEVEL_BITS, capacities
 from etl.mapping import bound
-from etl.mapping.generate.dates import ANCHORS, DateWriter, undated_reason
+from etl.mapping.generate.dates import DateWriter, date_variable
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, recorded
+from etl.mapping.generate.losses import UNMET, LossWriter
 from etl.mapping.generate.rows import RowWriter
 from etl.mapping.paths import ITEM, Segments, depth, item_scope, json_path
 
@@ -40,6 +41,7 @@ class _Generator:
         self.names = Names()
         self.dates = DateWriter(mapping, self.lines, self.names)
         self.rows = RowWriter(mapping, numbers, columns, self.lines, self.names, self.dates)
+        self.losses = LossWriter(mapping, numbers, self.lines, self.names, self._loops)
         self.linked = {rule.of for rule in mapping.every_rule() if rule.of}
 
     def source(self) -> str:
@@ -65,9 +67,9 @@ class _Generator:
             name = identifier(rule.name)
             self.lines.add(f"{name} = {'{}' if rule.scope else 'None'}")
             if rule.target.table == "visit_occurrence":
-                self.lines.add(f"{name}_date = {'{}' if rule.scope else 'None'}")
+                self.lines.add(f"{date_variable(rule)} = {'{}' if rule.scope else 'None'}")
         for name in sorted(self.linked):
-            self.lines.add(f"of_{identifier(name)} = None")
+            self.lines.add(f"of_{self.numbers[name]} = None")
         rules = tuple(self.mapping.every_rule())
         sources = {one.segments for rule in rules for one in bound.rule_sources(rule)}
         shared = (self.mapping.age, self.mapping.person, self._anchor_sources())
@@ -150,14 +152,19 @@ class _Generator:
             self._loops(stack, rule, outer)
             self._used(rule.when)
             guard = self._guard(rule)
-            if guard:
-                stack.enter_context(self.lines.block(f"if {' and '.join(guard)}:"))
-            visit, date = self.dates.of(rule, parent, stack, lambda: self._undated(rule))
-            row = self.rows.row(rule, visit, date, parent, parent_id, set(guard), self._item(rule.scope))
-            self._remember(rule, row, date)
-            self._used((rule.concept, rule.columns, rule.visit, rule.date, rule.end))
-            for child in rule.rows:
-                self._rule(child, rule.scope, rule, row)
+            with ExitStack() as inside:
+                if guard:
+                    inside.enter_context(self.lines.block(f"if {' and '.join(guard)}:"))
+                visit, date = self.dates.of(rule, parent, inside, lambda: self.losses.undated(rule))
+                row = self.rows.row(rule, visit, date, parent, parent_id, set(guard), self._item(rule.scope))
+                self._remember(rule, row, date)
+                self._used((rule.concept, rule.columns, rule.visit, rule.date, rule.end))
+                for child in rule.rows:
+                    self._rule(child, rule.scope, rule, row)
+            only_here = self.losses.read_only_by(rule)
+            if guard and only_here:
+                with self.lines.block("else:"):
+                    self.losses.lost(rule, UNMET, only_here)
 
     def _loops(self, stack: ExitStack, rule: bound.BoundRule, outer: Segments) -> None:
         """Step into the lists between where we are and the rule's item."""
@@ -191,48 +198,16 @@ class _Generator:
             parts.append(known[0] if len(known) == 1 else f"({' or '.join(known)})")
         return list(dict.fromkeys(parts))
 
-    def _undated(self, rule: bound.BoundRule) -> None:
-        """What is lost when a row has no date: every value that it or the rows recorded of it would hold."""
-        dates = tuple(dict.fromkeys(bound.sources(rule.date)))
-        if rule.target.table in ANCHORS:
-            if dates:
-                known = " or ".join(f"{self.names.of(one.segments)} is not None" for one in dates)
-                with self.lines.block(f"if {known}:"):
-                    self._invalid(rule, dates[0].segments, "no date within the calendar follows from it")
-            return
-        reason = undated_reason(rule)
-        if recorded(rule.concept, self.names) is None and not rule.drivers:
-            own = [one.segments for one in bound.rule_sources(rule) if _stands_at(one, rule.scope)]
-            self._invalid(rule, own[0] if own else rule.scope, reason)
-        self._lost(rule, reason)
-        for source in dates:
-            with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
-                self._invalid(rule, source.segments, reason)
-
-    def _lost(self, rule: bound.BoundRule, reason: str) -> None:
-        """Report every recorded value of a rule and of the rows recorded of it."""
-        for source in dict.fromkeys(bound.sources((rule.concept, rule.drivers))):
-            if _stands_at(source, rule.scope):
-                with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
-                    self._invalid(rule, source.segments, reason)
-        for child in rule.rows:
-            with ExitStack() as stack:
-                self._loops(stack, child, rule.scope)
-                self._lost(child, reason)
-
-    def _invalid(self, rule: bound.BoundRule, segments: Segments, reason: str) -> None:
-        self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {located(segments)}, {reason!r})")
-
     def _remember(self, rule: bound.BoundRule, row: str, date: str) -> None:
         """Keep what later rules refer to, and widen the span of the case's dates."""
         if rule.target.table == "visit_occurrence":
             at = f"[{item_key(rule.scope)}]" if rule.scope else ""
             self.lines.add(f"{identifier(rule.name)}{at} = {row}")
-            self.lines.add(f"{identifier(rule.name)}_date{at} = {date}")
+            self.lines.add(f"{date_variable(rule)}{at} = {date}")
         elif rule.target.table == "episode":
             self.lines.add(f"{identifier(rule.name)} = {row}")
         if rule.name in self.linked:
-            first = f"of_{identifier(rule.name)}"
+            first = f"of_{self.numbers[rule.name]}"
             self.lines.add(f"if {first} is None: {first} = {row}")
         if rule.date and not isinstance(rule.date[0], bound.BaselineDate):
             self.lines.add(f"if {date} < first: first = {date}")
@@ -273,8 +248,3 @@ def _inside(scope: Segments, outer: Segments) -> bool:
 
 def _next_list(scope: Segments, outer: Segments) -> int:
     return scope.index(ITEM, len(outer))
-
-
-def _stands_at(source: bound.Source, scope: Segments) -> bool:
-    """Whether a value belongs to the item itself, not to the case around it."""
-    return source.segments[: len(scope)] == scope

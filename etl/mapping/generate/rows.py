@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from etl.identity import ITEM_BITS
 from etl.mapping import bound
 from etl.mapping.generate.dates import DateWriter
-from etl.mapping.generate.emit import Lines, Names, identifier
+from etl.mapping.generate.emit import Lines, Names, located
 from etl.mapping.generate.runtime import NULL
 from etl.mapping.generate.values import Slot, ValueWriter, literal, nullable, slot_of
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
@@ -131,21 +131,28 @@ class RowWriter:
 
     def _end(self, rule: bound.BoundRule, date: str) -> dict[str, str]:
         columns = rule.target.dates("end")
+        required = any(not rule.target.columns[name].nullable for name in columns)
         if rule.end:
             end = self.lines.fresh("end")
             self.dates.assign(end, rule.end)
+            with self.lines.block(f"if {end} is not None and {end} < {date}:"):
+                path = located(self.dates.told_by(rule.end) or rule.scope)
+                reason = "the end lies before the start"
+                self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {path}, {reason!r})")
+                self.lines.add(f"{end} = None")
+            if required:
+                self.lines.add(f"if {end} is None: {end} = {date}")
             self.lines.add(f"if {end} is not None and {end} > last: last = {end}")
             stamp = self.lines.fresh("stamp")
             self.lines.add(f"{stamp} = NULL if {end} is None else {end} + ' 00:00:00'")
             self.lines.add(f"if {end} is None: {end} = NULL")
             return {name: f"{{{stamp if name.endswith('datetime') else end}}}" for name in columns}
-        required = any(not rule.target.columns[name].nullable for name in columns)
         return {name: _dated(date, name) for name in columns} if required else {}
 
     def _link_to_first(self, rule: str, target: Target) -> dict[str, str]:
         assert target.link is not None
         linked = next(one for one in self.mapping.every_rule() if one.name == rule)
-        event, concept = f"of_{identifier(rule)}", self.lines.fresh("field")
+        event, concept = f"of_{self.numbers[rule]}", self.lines.fresh("field")
         nothing = "NULL" if target.columns[target.link[1]].nullable else "0"
         self.lines.add(f"{concept} = {nothing} if {event} is None else {linked.target.field_concept}")
         return {target.link[0]: nullable(event), target.link[1]: f"{{{concept}}}"}

@@ -193,6 +193,9 @@ class Words:
                 return f"{dotted(source.segments)}, moved with the baseline"
             case bound.Later(start, source, unit):
                 return f"{self.date(start)} + {dotted(source.segments)} {unit}"
+            case bound.Extreme(how, dates):
+                listed = ", ".join(self.date(one) for one in dates)
+                return f"{'earliest' if how == 'min' else 'latest'} of {listed}"
 
 
 def map_heading(name: str) -> str:

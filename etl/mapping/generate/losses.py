@@ -1,0 +1,92 @@
+"""Generating the losses: what is said of recorded values that end in no row."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from etl.mapping import bound
+from etl.mapping.generate.dates import ANCHORS, undated_reason
+from etl.mapping.generate.emit import Lines, Names, located, recorded
+from etl.mapping.paths import Segments
+
+#: Why a recorded value is in no row although nothing is wrong with the value itself.
+UNMET = "recorded, but the condition of its rule does not hold"
+
+
+@dataclass
+class LossWriter:
+    """Writes the code that reports values as ``invalid`` where a row is not written."""
+
+    mapping: bound.Bound
+    numbers: Mapping[str, int]
+    lines: Lines
+    names: Names
+    step_into: Callable[[ExitStack, bound.BoundRule, Segments], None]
+    """Opens the loops from a scope to a rule's item."""
+    readers: Mapping[Segments, set[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.readers = _readers(self.mapping)
+
+    def undated(self, rule: bound.BoundRule) -> None:
+        """What is lost when a row has no date: every value that it or the rows recorded of it would hold."""
+        dates = tuple(dict.fromkeys(bound.sources(rule.date)))
+        if rule.target.table in ANCHORS:
+            if dates:
+                known = " or ".join(f"{self.names.of(one.segments)} is not None" for one in dates)
+                with self.lines.block(f"if {known}:"):
+                    self._invalid(rule, dates[0].segments, "no date within the calendar follows from it")
+            return
+        reason = undated_reason(rule)
+        if recorded(rule.concept, self.names) is None and not rule.drivers:
+            own = [one.segments for one in bound.rule_sources(rule) if _stands_at(one, rule.scope)]
+            self._invalid(rule, own[0] if own else rule.scope, reason)
+        self.lost(rule, reason, {one.segments for each in bound.with_rows(rule) for one in _told(each)})
+        for source in dates:
+            with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
+                self._invalid(rule, source.segments, reason)
+
+    def lost(self, rule: bound.BoundRule, reason: str, among: set[Segments]) -> None:
+        """Report every recorded value of a rule, and of the rows recorded of it, that is among these."""
+        for source in dict.fromkeys(_told(rule)):
+            if source.segments in among:
+                with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
+                    self._invalid(rule, source.segments, reason)
+        for child in rule.rows:
+            if any(one.segments in among for each in bound.with_rows(child) for one in _told(each)):
+                with ExitStack() as stack:
+                    self.step_into(stack, child, rule.scope)
+                    self.lost(child, reason, among)
+
+    def read_only_by(self, rule: bound.BoundRule) -> set[Segments]:
+        """The values that are lost when this rule does not apply: nothing else reads them."""
+        own = {each.name for each in bound.with_rows(rule)}
+        told = {one.segments for each in bound.with_rows(rule) for one in _told(each)}
+        decided = {one.segments for one in bound.sources(rule.when)}
+        return {one for one in told if self.readers[one] <= own} - decided
+
+    def _invalid(self, rule: bound.BoundRule, segments: Segments, reason: str) -> None:
+        self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {located(segments)}, {reason!r})")
+
+
+def _stands_at(source: bound.Source, scope: Segments) -> bool:
+    """Whether a value belongs to the item itself, not to the case around it."""
+    return source.segments[: len(scope)] == scope
+
+
+def _told(rule: bound.BoundRule) -> Iterator[bound.Source]:
+    """The values of the rule's own item, or of the case, that its row would hold."""
+    said = bound.sources((rule.concept, rule.drivers))
+    return (one for one in said if one.facts.leaf and _stands_at(one, rule.scope))
+
+
+def _readers(mapping: bound.Bound) -> dict[Segments, set[str]]:
+    """The names of the rules that read each place; the person and the baseline count as rules."""
+    readers: dict[Segments, set[str]] = {}
+    shared = (mapping.age, mapping.person, mapping.anchor and (mapping.anchor.when, mapping.anchor.source))
+    for source in bound.sources(shared):
+        readers.setdefault(source.segments, set()).add("")
+    for rule in mapping.every_rule():
+        for source in bound.rule_sources(rule):
+            readers.setdefault(source.segments, set()).add(rule.name)
+    return readers
