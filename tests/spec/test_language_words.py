@@ -759,6 +759,58 @@ CASES = [
         ),
     ),
     Case(
+        "an end before the start is left out, and told",
+        "r: {table: condition_occurrence, concept: 50 Finding, visit: start, end: other_day}",
+        {"other_day": "2020-06-14"},
+        ("condition_occurrence r 50",),
+        ("r: invalid $.other_day: the end lies before the start",),
+    ),
+    Case(
+        "an end before the start, by way of a visit",
+        "r: {table: condition_occurrence, concept: 50 Finding, visit: start, end: scan}",
+        {"days": -1},
+        ("visit_occurrence visit.scan 21 visit_start_date=1999-12-31", "condition_occurrence r 50"),
+        ("r: invalid $.days: the end lies before the start",),
+    ),
+    Case(
+        "an end before the start, in a table that requires an end",
+        "r: {table: drug_exposure, concept: 40 Scan, visit: start, end: other_day}",
+        {"other_day": "2020-06-14"},
+        ("drug_exposure r 40",),
+        ("r: invalid $.other_day: the end lies before the start",),
+    ),
+    Case(
+        "the earliest and the latest of the dates that are known",
+        "r: {table: condition_occurrence, concept: 50 Finding,"
+        " date: {earliest: [other_day, scan]}, end: {latest: [baseline, scan, other_day]}}",
+        {"other_day": "2020-06-18", "days": 1},
+        (
+            "visit_occurrence visit.scan 21 visit_start_date=2000-01-02",
+            "condition_occurrence r 50 condition_start_date=2000-01-02 condition_end_date=2000-01-04",
+        ),
+    ),
+    Case(
+        "the earliest of dates of which none is known",
+        "r: {table: condition_occurrence, concept: 50 Finding, date: {earliest: [other_day, scan]}}",
+        {},
+        (),
+        ("r: invalid $: the row has no date",),
+    ),
+    Case(
+        "names that look alike are not mixed up",
+        "a: {table: procedure_occurrence, concept: 40 Scan, visit: scan, when: flag}\n"
+        "r: {table: measurement, concept: 60 Size, number: size, visit: scan_date, of: a}",
+        {"flag": True, "size": 1, "days": 3},
+        (
+            "visit_occurrence visit.scan 21 visit_start_date=2000-01-04",
+            "visit_occurrence visit.scan_date 21",
+            "procedure_occurrence a 40 procedure_date=2000-01-04 visit_occurrence_id=visit.scan",
+            "measurement r 60 value_as_number=1 visit_occurrence_id=visit.scan_date value_source_value=1"
+            " modifier_of_event_id=a modifier_of_field_concept_id=1147082",
+        ),
+        mapping={"  entry:": "  scan_date: {concept: 21 Scan visit, date: baseline}\n  entry:"},
+    ),
+    Case(
         "a drug without an end ends when it starts, for the table requires one",
         "r: {table: drug_exposure, concept: 40 Scan, visit: start}",
         {},

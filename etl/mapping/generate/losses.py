@@ -39,7 +39,7 @@ class LossWriter:
             return
         reason = undated_reason(rule)
         if recorded(rule.concept, self.names) is None and not rule.drivers:
-            own = [one.segments for one in bound.rule_sources(rule) if _stands_at(one, rule.scope)]
+            own = [one.segments for one in bound.sources(rule.when) if _stands_at(one, rule.scope)]
             self._invalid(rule, own[0] if own else rule.scope, reason)
         self.lost(rule, reason, {one.segments for each in bound.with_rows(rule) for one in _told(each)})
         for source in dates:
