@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 from sqlalchemy import Engine
 
 from etl.setup import DEFAULT_MAPPING
@@ -28,6 +29,9 @@ _FILE_WIDTH = 120
 #: Results go to stdout, everything else to stderr, so that a pipe gets results only.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_WIDTH)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+#: Control characters but tab and line feed, written out: in a cell they would drive the terminal.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
 class BadInput(Exception):
@@ -55,6 +59,20 @@ def mapping_folder(path: Path | None) -> Traversable:
     return path
 
 
+def cell(text: object) -> Text:
+    """Data as a table's cell: as it is, because rich takes a plain ``[x]`` or ``:x:`` for markup."""
+    return Text(str(text).translate(_CONTROLS))
+
+
 def plural(count: int, noun: str, plural_noun: str | None = None) -> str:
     """``1 case``, ``2 cases``, ``1,000 cases``."""
     return f"{count:,} {noun if count == 1 else plural_noun or noun + 's'}"
+
+
+def outdated_sentence(count: int) -> str:
+    """What it means that so many cases were loaded with an earlier version of their mapping."""
+    verb = "was" if count == 1 else "were"
+    return (
+        f"{plural(count, 'case')} {verb} loaded with an earlier version of this mapping; "
+        "their rows stay until their documents change."
+    )

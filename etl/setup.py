@@ -1,5 +1,6 @@
 """Setting up: a database that is ready for a mapping, and the Plan of a mapping on that database."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -8,9 +9,8 @@ from sqlalchemy import Connection, Engine, text
 
 import migrations
 from etl.mapping.bound import Bound
-from etl.mapping.check import check_bound, examine
-from etl.mapping.compile import compile_plan
-from etl.mapping.findings import Finding, MappingError, errors
+from etl.mapping.check import LookUp, checked
+from etl.mapping.compile import compile_plan, provisional_numbers
 from etl.plan import Plan
 from etl.register import lock_register, register
 from vocabularies.concepts import Concept, lookup, shipped
@@ -19,7 +19,15 @@ from vocabularies.starter import Loaded, load_starter, load_value_maps
 #: The mapping that comes with Oncolake.
 DEFAULT_MAPPING = files("mappings").joinpath("prostate")
 
-_CDM_SOURCE = text(
+_UPDATE_SOURCE = text(
+    """
+    UPDATE omop.cdm_source
+       SET cdm_etl_reference = :etl, cdm_release_date = current_date, vocabulary_version = now_is.version
+      FROM (SELECT vocabulary_version AS version FROM omop.vocabulary WHERE vocabulary_id = 'None') AS now_is
+     WHERE (cdm_etl_reference, cdm_source.vocabulary_version) IS DISTINCT FROM (:etl, now_is.version)
+    """
+)
+_ADD_SOURCE = text(
     """
     INSERT INTO omop.cdm_source (cdm_source_name, cdm_source_abbreviation, cdm_etl_reference, cdm_version,
                                  cdm_release_date, vocabulary_version)
@@ -38,7 +46,7 @@ class NotInitialised(Exception):
 class Initialised:
     """What ``initialise`` found and did."""
 
-    before: migrations.Status
+    before: migrations.State
     concepts: Loaded
     value_map_rows: int
     rules: int
@@ -47,79 +55,92 @@ class Initialised:
 def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initialised:
     """Create or upgrade the schemas, then load what the mapping brings: concepts, value maps, rule numbers.
 
-    Raises MappingError, ConceptFileError, StarterError or NewerDatabase; each leaves the database as it was
-    before the failing step.
+    Concepts that an earlier mapping, or version of it, described otherwise are brought up to date. Raises
+    MappingError before anything is written, or StarterError or NewerDatabase; each leaves the database as it
+    was before the failing step.
     """
-    before = migrations.status(engine)
-    mapping, _ = _checked_shape(folder)
+    before = migrations.state(engine)
+    _refuse_newer(before)
+    with engine.connect() as connection:
+        mapping = checked(folder, vocabulary(folder, None if before.name == "empty" else connection))
     migrations.upgrade(engine)
     with engine.begin() as connection:
         lock_register(connection)
-        concepts, rows = _load_vocabulary(connection, mapping)
+        concepts, rows = _load_vocabulary(connection, mapping, update=True)
         numbers = register(connection, mapping)
-        reference = f"{mapping.folder.mapping.name} {mapping.folder.digest[:12]}"
-        connection.execute(_CDM_SOURCE, {"etl": reference})
+        _tell_source(connection, mapping)
     return Initialised(before, concepts, rows, len(numbers))
 
 
 def prepare(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:
-    """The Plan of a mapping on this database, with its concepts loaded and its rules registered.
+    """The Plan of a mapping for loading into this database: its concepts are loaded, its rules registered.
 
-    Raises NotInitialised, or MappingError with every finding when the mapping has errors.
+    Raises NotInitialised, MappingError with every finding when the mapping has errors, or StarterError when
+    the database has its concepts otherwise: only ``initialise`` changes a concept that is there.
     """
     require_current(engine)
-    mapping, findings = _checked_shape(folder)
     with engine.begin() as connection:
         lock_register(connection)
-        _load_vocabulary(connection, mapping)
-        findings = [*findings, *check_bound(mapping, vocabulary_of(connection, mapping))]
-        if errors(findings):
-            raise MappingError(findings)
+        mapping = checked(folder, vocabulary(folder, connection))
+        _load_vocabulary(connection, mapping, update=False)
+        _tell_source(connection, mapping)
         return compile_plan(mapping, register(connection, mapping))
+
+
+def preview(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:
+    """The Plan of a mapping for looking at this database's documents: nothing is written.
+
+    Its rule numbers are provisional, so never load with it. Raises NotInitialised or MappingError.
+    """
+    require_current(engine)
+    with engine.connect() as connection:
+        mapping = checked(folder, vocabulary(folder, connection))
+    return compile_plan(mapping, provisional_numbers(mapping))
 
 
 def require_current(engine: Engine) -> None:
     """Raise NotInitialised, with the next step, unless the database is at this program's version."""
-    status = migrations.status(engine)
-    match status.state:
+    state = migrations.state(engine)
+    _refuse_newer(state)
+    match state.name:
         case "empty":
             raise NotInitialised("the database has no Oncolake tables yet: run `oncolake init`")
         case "older":
-            message = f"the database is at version {status.have}, this program needs {status.want}"
+            message = f"the database is at version {state.have}, this program needs {state.want}"
             raise NotInitialised(f"{message}: run `oncolake init` to upgrade it")
-        case "newer":
-            raise migrations.NewerDatabase(status.have or "unknown", status.want)
 
 
-def vocabulary_of(connection: Connection, mapping: Bound) -> dict[int, Concept]:
-    """The concepts that a mapping names, as the database has them."""
-    return lookup(connection, {use.concept for use in mapping.concepts})
+def vocabulary(folder: Traversable, connection: Connection | None) -> LookUp:
+    """What a mapping folder's concepts are checked against.
 
-
-def check_folder(folder: Traversable, connection: Connection | None) -> list[Finding]:
-    """Every finding of a mapping: against the database's vocabulary, or the shipped concepts without one.
-
-    Concepts that the folder itself brings count as known: ``init`` and ``ingest`` load them.
+    Athena's concepts come from the database, if there is one. Placeholders and custom concepts come from the
+    folder alone: what other mappings left in the database must not change the answer.
     """
-    mapping, findings = examine(folder)
-    if mapping is None:
-        return sorted(set(findings))
-    concepts = shipped(folder)
-    if connection is not None:
-        loaded = vocabulary_of(connection, mapping)
-        concepts |= {key: one for key, one in loaded.items() if not (one.placeholder or one.custom)}
-        concepts = {**loaded, **concepts}
-    return sorted({*findings, *check_bound(mapping, concepts)})
+
+    def look_up(ids: set[int]) -> Mapping[int, Concept]:
+        own = {one: concept for one, concept in shipped(folder).items() if one in ids}
+        found = {} if connection is None else lookup(connection, ids)
+        athenas = {
+            one: concept for one, concept in found.items() if not (concept.placeholder or concept.custom)
+        }
+        return own | athenas
+
+    return look_up
 
 
-def _checked_shape(folder: Traversable) -> tuple[Bound, list[Finding]]:
-    mapping, findings = examine(folder)
-    if mapping is None:
-        raise MappingError(findings)
-    return mapping, findings
+def _refuse_newer(state: migrations.State) -> None:
+    if state.name == "newer":
+        raise migrations.NewerDatabase(state.have or "unknown", state.want)
 
 
-def _load_vocabulary(connection: Connection, mapping: Bound) -> tuple[Loaded, int]:
-    concepts = load_starter(connection, shipped(mapping.folder.path).values())
+def _load_vocabulary(connection: Connection, mapping: Bound, *, update: bool) -> tuple[Loaded, int]:
+    concepts = load_starter(connection, shipped(mapping.folder.path).values(), update=update)
     name = mapping.folder.mapping.name
     return concepts, load_value_maps(connection, name, mapping.folder.value_maps.values())
+
+
+def _tell_source(connection: Connection, mapping: Bound) -> None:
+    """Keep OMOP's one row about the database itself at the mapping that loads it."""
+    reference = {"etl": f"{mapping.folder.mapping.name} {mapping.folder.digest}"}
+    connection.execute(_UPDATE_SOURCE, reference)
+    connection.execute(_ADD_SOURCE, reference)

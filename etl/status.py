@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, TextClause, text
 
+from etl.plan import Plan
 from omop_schema import OMOP, metadata, vocabulary
 from vocabularies.concepts import PLACEHOLDER
 
@@ -20,6 +21,8 @@ class Status:
     cases: int
     pending: int
     """Cases whose newest document is not loaded yet."""
+    outdated: int
+    """Cases loaded with another version of their mapping than the case that was loaded last."""
     persons: int
     rows: Mapping[str, int]
     """By OMOP table, without the vocabulary tables."""
@@ -39,11 +42,19 @@ def status(connection: Connection) -> Status:
             uploads=_counts(connection, _UPLOADS),
             cases=connection.execute(_CASES).scalar_one(),
             pending=connection.execute(_PENDING).scalar_one(),
+            outdated=connection.execute(_OUTDATED).scalar_one(),
             persons=rows["person"],
             rows=rows,
             problems=_counts(connection, _PROBLEMS),
             placeholders=connection.execute(_PLACEHOLDERS, {"placeholder": PLACEHOLDER}).scalar_one(),
         )
+
+
+def outdated(connection: Connection, plan: Plan) -> int:
+    """How many cases of the plan's mapping have rows that another version of it made."""
+    values = {"mapping": plan.mapping, "plan": plan.digest}
+    count: int = connection.execute(_OTHER_PLAN, values).scalar_one()
+    return count
 
 
 def _counts(connection: Connection, statement: TextClause) -> dict[str, int]:
@@ -61,5 +72,12 @@ _MIGRATION = text("SELECT version_num FROM lake.alembic_version")
 _UPLOADS = text("SELECT outcome, count(*) FROM lake.uploads GROUP BY outcome ORDER BY outcome")
 _CASES = text("SELECT count(*) FROM lake.cases")
 _PENDING = text("SELECT count(*) FROM lake.cases WHERE loaded_version IS NULL OR loaded_version <> version")
+_OUTDATED = text("""
+    WITH newest AS (
+        SELECT DISTINCT ON (mapping) mapping, plan FROM lake.cases
+        WHERE plan IS NOT NULL ORDER BY mapping, loaded_at DESC, case_id DESC)
+    SELECT count(*) FROM lake.cases JOIN newest USING (mapping) WHERE cases.plan <> newest.plan
+""")
+_OTHER_PLAN = text("SELECT count(*) FROM lake.cases WHERE mapping = :mapping AND plan <> :plan")
 _PROBLEMS = text("SELECT kind, count(*) FROM lake.problems GROUP BY kind ORDER BY kind")
 _PLACEHOLDERS = text("SELECT count(*) FROM omop.concept WHERE vocabulary_id = :placeholder")

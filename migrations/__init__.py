@@ -26,7 +26,7 @@ LOCK = 0x6F6E636F6C616B65
 #: How long to wait for another upgrade, for a table in use, and for one statement.
 WAIT_FOR_UPGRADE, WAIT_FOR_TABLE, WAIT_FOR_STATEMENT = "10min", "10s", "30min"
 
-State = Literal["empty", "older", "current", "newer"]
+StateName = Literal["empty", "older", "current", "newer"]
 
 
 class NewerDatabase(Exception):
@@ -42,18 +42,18 @@ class NewerDatabase(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class State:
     """How far a database is. ``have`` is None when it is empty; ``want`` is the newest revision we know."""
 
-    state: State
+    name: StateName
     have: str | None
     want: str
 
 
-def status(engine: Engine) -> Status:
+def state(engine: Engine) -> State:
     """Compare the database's revision with ours. It changes nothing."""
     with engine.connect() as connection:
-        return _status(connection)
+        return _state(connection)
 
 
 def upgrade(engine: Engine) -> None:
@@ -62,11 +62,11 @@ def upgrade(engine: Engine) -> None:
     Two upgrades at once are safe: the second waits for the first. Raises NewerDatabase.
     """
     with _only_upgrade(engine) as connection:
-        found = _status(connection)
+        found = _state(connection)
         connection.rollback()
-        if found.state == "newer":
+        if found.name == "newer":
             raise NewerDatabase(str(found.have), found.want)
-        if found.state != "current":
+        if found.name != "current":
             command.upgrade(_config(connection), "head")
 
 
@@ -92,15 +92,15 @@ def _only_upgrade(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _status(connection: Connection) -> Status:
+def _state(connection: Connection) -> State:
     scripts = ScriptDirectory.from_config(_config())
     known = {script.revision for script in scripts.walk_revisions()}
     want = str(scripts.get_current_head())
     have = MigrationContext.configure(connection, opts=SCOPE).get_current_revision()
-    return Status(_state(have, want, known), have, want)
+    return State(_name(have, want, known), have, want)
 
 
-def _state(have: str | None, want: str, known: Collection[str]) -> State:
+def _name(have: str | None, want: str, known: Collection[str]) -> StateName:
     if have is None:
         return "empty"
     if have == want:

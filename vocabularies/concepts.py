@@ -37,6 +37,7 @@ PLACEHOLDER = "Placeholder"
 CDM_CONCEPTS = "cdm_concepts.csv"
 CONCEPTS = "concepts.csv"
 VALUE_MAPS = "value_maps"
+VOCABULARY_ID_WIDTH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,11 @@ def read_value_maps(mapping_dir: Traversable) -> tuple[ValueMap, ...]:
     return tuple(read_value_map(one) for one in sorted(found, key=lambda one: one.name))
 
 
+def map_vocabulary(mapping: str, name: str) -> str:
+    """The vocabulary_id of a mapping's value map; ``VOCABULARY_ID_WIDTH`` characters fit the column."""
+    return f"{mapping}.{name}"
+
+
 def shipped(mapping_dir: Traversable) -> dict[int, Concept]:
     """The concepts that come with Oncolake and with a mapping folder, by id: for work without a database.
 
@@ -156,7 +162,8 @@ def shipped(mapping_dir: Traversable) -> dict[int, Concept]:
 
 def lookup(connection: Connection, ids: Iterable[int]) -> dict[int, Concept]:
     """The concepts of these ids that the database knows, by id, in one query."""
-    wanted = cast(sorted(set(ids)), ARRAY(Integer))
+    # Whoever mistypes an id may type more digits than the column holds.
+    wanted = cast(sorted({one for one in ids if one <= LAST_ID}), ARRAY(Integer))
     columns = [tables.concept.c[name] for name in HEADER]
     found = connection.execute(select(*columns).where(tables.concept.c.concept_id == any_(wanted)))
     return {row.concept_id: Concept(*row) for row in found}

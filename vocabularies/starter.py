@@ -12,9 +12,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from omop_schema import vocabulary as tables
-from vocabularies.concepts import FIRST_CUSTOM_ID, FIRST_DAY, LAST_DAY, PLACEHOLDER, Concept, ValueMap
-
-_ID_WIDTH = 20
+from vocabularies.concepts import (
+    FIRST_CUSTOM_ID,
+    FIRST_DAY,
+    LAST_DAY,
+    PLACEHOLDER,
+    VOCABULARY_ID_WIDTH,
+    Concept,
+    ValueMap,
+    map_vocabulary,
+)
 
 
 class Loaded(NamedTuple):
@@ -39,6 +46,15 @@ _CLASHES = text("""
     SELECT held.concept_id, held.vocabulary_id, staged.vocabulary_id
     FROM starter_concept staged JOIN omop.concept held USING (concept_id)
     WHERE concept_id >= :first_custom AND held.vocabulary_id <> staged.vocabulary_id
+    ORDER BY concept_id
+""")
+
+_DIFFERENCES = text("""
+    SELECT held.concept_id,
+           held.concept_name || ' (' || held.domain_id || ')' AS here,
+           staged.concept_name || ' (' || staged.domain_id || ')' AS given
+    FROM starter_concept staged JOIN omop.concept held USING (concept_id)
+    WHERE held.vocabulary_id = staged.vocabulary_id AND ROW(held.*) IS DISTINCT FROM ROW(staged.*)
     ORDER BY concept_id
 """)
 
@@ -114,18 +130,20 @@ _REPLACE_MAPS = (
 )
 
 
-def load_starter(connection: Connection, concepts: Iterable[Concept]) -> Loaded:
+def load_starter(connection: Connection, concepts: Iterable[Concept], *, update: bool = True) -> Loaded:
     """Bring the concepts into ``omop.concept``, with the vocabularies, domains and classes they need.
 
-    A placeholder or custom row whose text changed is updated; a row that Athena brought stays as it is; none
-    is ever removed. The keys of the vocabulary tables are checked before this returns. Raises StarterError
-    when an id is given twice with different texts, when a custom id belongs to another vocabulary in this
-    database, or when concept 0 is neither given nor there.
+    A placeholder or custom row whose text changed is updated, or refused without ``update``; a row that
+    Athena brought stays as it is; none is ever removed. The keys of the vocabulary tables are checked before
+    this returns. Raises StarterError when an id is given twice with different texts, when a custom id belongs
+    to another vocabulary in this database, or when concept 0 is neither given nor there.
     """
     given = _by_id(concepts)
     connection.execute(text("SET CONSTRAINTS ALL DEFERRED"))
     connection.execute(_STAGE, {"rows": _json(map(asdict, given.values()))})
     _refuse_clashes(connection)
+    if not update:
+        _refuse_differences(connection)
     for statement in _PARENTS:
         connection.execute(statement)
     written = connection.execute(_UPSERT).scalars().all()
@@ -175,6 +193,18 @@ def _refuse_clashes(connection: Connection) -> None:
         )
 
 
+def _refuse_differences(connection: Connection) -> None:
+    different = connection.execute(_DIFFERENCES).all()
+    if different:
+        listed = ", ".join(
+            f"{concept_id} is '{here}', not '{given}'" for concept_id, here, given in different
+        )
+        raise StarterError(
+            f"the database describes concepts otherwise than the mapping: {listed}; to have them as in the "
+            "mapping, run `oncolake init --mappings DIR`"
+        )
+
+
 def _require_no_match(connection: Connection) -> None:
     zero = tables.concept.c.concept_id == 0
     if connection.scalar(tables.concept.select().where(zero)) is None:
@@ -184,10 +214,10 @@ def _require_no_match(connection: Connection) -> None:
 
 
 def _vocabulary_id(mapping: str, name: str) -> str:
-    vocabulary_id = f"{mapping}.{name}"
-    if len(vocabulary_id) > _ID_WIDTH:
+    vocabulary_id = map_vocabulary(mapping, name)
+    if len(vocabulary_id) > VOCABULARY_ID_WIDTH:
         raise StarterError(
-            f"'{vocabulary_id}' is longer than a vocabulary_id, {_ID_WIDTH}; shorten the map's name"
+            f"'{vocabulary_id}' is longer than a vocabulary_id, {VOCABULARY_ID_WIDTH}; shorten the map's name"
         )
     return vocabulary_id
 

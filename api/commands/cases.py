@@ -14,7 +14,17 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.shared import BadInput, MappingsOption, database, err, mapping_folder, out, plural
+from api.shared import (
+    BadInput,
+    MappingsOption,
+    cell,
+    database,
+    err,
+    mapping_folder,
+    out,
+    outdated_sentence,
+    plural,
+)
 from etl import ingest as stages
 from etl.coverage import COLUMNS, Coverage
 from etl.coverage import coverage as read_coverage
@@ -22,7 +32,8 @@ from etl.ingest import FileResult, Summary
 from etl.mapping.tables import LOAD_ORDER
 from etl.read import BadPaths, files
 from etl.sample import sample as make_sample
-from etl.setup import prepare
+from etl.setup import prepare, preview
+from etl.status import outdated
 
 app = typer.Typer()
 SHOWN_REASONS = 20
@@ -60,7 +71,9 @@ def ingest(
         plan = prepare(engine, mapping_folder(mappings))
         with _progress(found) as report:
             summary = stages.ingest(engine, plan, found, getpass.getuser(), report)
-    _print_summary(summary)
+        with engine.connect() as connection:
+            earlier = outdated(connection, plan)
+    _print_summary(summary, earlier)
     raise typer.Exit(summary.exit_code)
 
 
@@ -84,7 +97,7 @@ def _progress(found: list[Path]) -> Iterator[Callable[[stages.Progress], None] |
         yield report
 
 
-def _print_summary(summary: Summary) -> None:
+def _print_summary(summary: Summary, earlier: int) -> None:
     for file in summary.files:
         out.print(_sentence(file), markup=False)
         for rejection in file.rejections[:SHOWN_REASONS]:
@@ -102,6 +115,8 @@ def _print_summary(summary: Summary) -> None:
         out.print(_rows_table(summary))
     if loaded.problems:
         out.print(_problems_table(summary))
+    if earlier:
+        out.print(outdated_sentence(earlier))
 
 
 def _sentence(file: FileResult) -> str:
@@ -122,7 +137,7 @@ def _rows_table(summary: Summary) -> Table:
     table.add_column("rows", footer=f"{loaded.rows.total():,}", justify="right")
     for name in LOAD_ORDER:
         if name in loaded.rows:
-            table.add_row(name, f"{loaded.rows[name]:,}")
+            table.add_row(cell(name), f"{loaded.rows[name]:,}")
     return table
 
 
@@ -132,7 +147,7 @@ def _problems_table(summary: Summary) -> Table:
     table.add_column("kind")
     table.add_column("values", justify="right")
     for (rule, kind), count in summary.loaded.problems.most_common():
-        table.add_row(rule, kind, f"{count:,}")
+        table.add_row(cell(rule), cell(kind), f"{count:,}")
     return table
 
 
@@ -153,7 +168,7 @@ def coverage(
       oncolake coverage --format csv > coverage.csv
     """
     with database() as engine:
-        plan = prepare(engine, mapping_folder(mappings))
+        plan = preview(engine, mapping_folder(mappings))
         with engine.connect() as connection:
             found = read_coverage(connection, plan, show_values=show_values)
     match form:
@@ -180,7 +195,7 @@ def _coverage_table(found: Coverage) -> Table:
         table.add_column(name, justify="left" if is_path else "right", footer=foot, no_wrap=is_path)
     table.add_column("mapped %", justify="right", footer=f"{total.percent('mapped'):.1f}")
     for place, row in zip(found.places, found.rows(), strict=True):
-        cells = (f"{cell:,}" if isinstance(cell, int) else cell for cell in row)
+        cells = (f"{one:,}" if isinstance(one, int) else cell(one) for one in row)
         table.add_row(*cells, f"{place.tally.percent('mapped'):.1f}")
     return table
 
@@ -190,7 +205,7 @@ def _values_table(found: Coverage) -> Table:
     for name in VALUE_COLUMNS:
         table.add_column(name, justify="right" if name == "count" else "left", overflow="fold")
     for path, value, count in found.value_rows():
-        table.add_row(path, value, f"{count:,}")
+        table.add_row(cell(path), cell(value), f"{count:,}")
     return table
 
 

@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from api.shared import MappingsOption, database, err, mapping_folder, out, plural
+from etl.mapping.check import check as check_mapping
 from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
 from etl.mapping.findings import Finding, errors
 from etl.mapping.show import show as show_mapping
-from etl.setup import check_folder
-from migrations import status
+from etl.setup import vocabulary
+from migrations import state
 
 app = typer.Typer(help="Check a mapping, or show it as an ETL document.", no_args_is_help=True)
 
@@ -26,9 +27,9 @@ def check(mappings: MappingsOption = None) -> None:
     """
     folder = mapping_folder(mappings)
     with database() as engine:
-        current = status(engine).state == "current"
+        current = state(engine).name == "current"
         with engine.connect() as connection:
-            findings = check_folder(folder, connection if current else None)
+            findings = check_mapping(folder, vocabulary(folder, connection if current else None)).findings
     for finding in findings:
         out.print(str(finding), markup=False)
     against = (

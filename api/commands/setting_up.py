@@ -14,6 +14,7 @@ from api.shared import (
     mapping_folder,
     named_by_setting,
     out,
+    outdated_sentence,
     plural,
 )
 from etl.setup import initialise, require_current
@@ -37,7 +38,7 @@ def init(mappings: MappingsOption = None) -> None:
     folder = mapping_folder(mappings)
     with database() as engine:
         done = initialise(engine, folder)
-    verb = {"empty": "created", "older": "upgraded", "current": "already there"}[done.before.state]
+    verb = {"empty": "created", "older": "upgraded", "current": "already there"}[done.before.name]
     out.print(f"Tables {verb}, at version {done.before.want}.")
     new, changed = done.concepts.inserted, done.concepts.updated
     out.print(
@@ -73,6 +74,8 @@ def status() -> None:
         out.print(
             f"{plural(found.pending, 'case')} landed but not loaded: the next `oncolake ingest` loads them."
         )
+    if found.outdated:
+        out.print(outdated_sentence(found.outdated))
 
 
 def _print_counts(title: str, counts: Mapping[str, int]) -> None:

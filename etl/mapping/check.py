@@ -1,48 +1,111 @@
 """The checker: everything that can be said about a mapping before any data is seen."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
+from typing import Any, NamedTuple
 
 from etl.identity import LEVEL_BITS, capacities
 from etl.mapping import bound
 from etl.mapping.bind import bind
-from etl.mapping.findings import Finding, MappingError, finding
-from etl.mapping.folder import Folder, Place, read_folder
-from etl.mapping.paths import Segments, depth, json_path, leaves, lists_above, resolve
+from etl.mapping.findings import Finding, MappingError, Objection, errors, finding
+from etl.mapping.folder import MAPPING_FILE, Folder, Place, read_folder
+from etl.mapping.paths import Segments, absolute, depth, json_path, leaves, lists_above, resolve
 from etl.mapping.tables import COLUMN_DOMAINS, TARGETS
-from vocabularies.concepts import Concept
+from vocabularies.concepts import (
+    CONCEPTS,
+    VALUE_MAPS,
+    VOCABULARY_ID_WIDTH,
+    Concept,
+    ConceptFileError,
+    map_vocabulary,
+)
+
+#: Gives the concepts of these ids that a vocabulary knows. Raises ConceptFileError about the folder's file.
+LookUp = Callable[[set[int]], Mapping[int, Concept]]
+
+#: Characters of person.person_source_value, and of what a care site's name and a form have room for.
+KEY_WIDTHS: Mapping[str, int] = {"patient": 50, "form": 255, "site": 255}
 
 
-def check(path: Traversable, concepts: Mapping[int, Concept]) -> list[Finding]:
-    """Every finding of a mapping folder against a vocabulary, sorted by file and line."""
+class Checked(NamedTuple):
+    """A mapping, None when it has errors, and every finding, sorted by file and line."""
+
+    mapping: bound.Bound | None
+    findings: list[Finding]
+
+
+def check(path: Traversable, look_up: LookUp) -> Checked:
+    """Check a mapping folder against a vocabulary."""
     try:
         folder = read_folder(path)
     except MappingError as error:
-        return list(error.findings)
-    mapping, findings, uses = bind(folder)
-    # Paths of a rule that is not understood would count as left out, so ask only when all are.
-    schema = () if mapping is None else _schema_findings(mapping)
-    return sorted({*findings, *schema, *_concept_findings(folder, uses, concepts)})
+        return Checked(None, list(error.findings))
+    mapping, bindings, uses = bind(folder)
+    found = {*bindings, *_folder_findings(folder), *_vocabulary_findings(folder, mapping, uses, look_up)}
+    if mapping is not None:
+        # Paths of a rule that is not understood would count as left out, so ask only when all are.
+        found |= set(_schema_findings(mapping))
+    return Checked(None if errors(found) else mapping, sorted(found))
 
 
-def examine(path: Traversable) -> tuple[bound.Bound | None, list[Finding]]:
-    """Read and bind a mapping folder; the mapping is None when that found errors."""
-    try:
-        folder = read_folder(path)
-    except MappingError as error:
-        return None, list(error.findings)
-    binding = bind(folder)
-    return binding.mapping, binding.findings
+def checked(path: Traversable, look_up: LookUp) -> bound.Bound:
+    """A mapping that the checker has nothing against. Raises MappingError with every finding."""
+    mapping, findings = check(path, look_up)
+    if mapping is None:
+        raise MappingError(findings)
+    return mapping
 
 
-def check_bound(mapping: bound.Bound, concepts: Mapping[int, Concept]) -> list[Finding]:
-    """What a mapping says against its schema as a whole and against a vocabulary."""
-    uses = _concept_findings(mapping.folder, mapping.concepts, concepts)
-    return sorted({*_schema_findings(mapping), *uses})
+def _folder_findings(folder: Folder) -> Iterator[Finding]:
+    yield from _unused_files(folder)
+    yield from _value_maps(folder)
+    yield from _long_keys(folder)
+
+
+def _unused_files(folder: Folder) -> Iterator[Finding]:
+    known = {MAPPING_FILE, *(file.name for file in folder.section_files.values())}
+    for name in sorted(one.name for one in folder.path.iterdir()):
+        if name.endswith(".yaml") and name not in known:
+            yield _finding("unused-file", Place(name, 1), "no form in mapping.yaml has this section")
+
+
+def _value_maps(folder: Folder) -> Iterator[Finding]:
+    files = (folder.mapping_file, *folder.section_files.values())
+    used = {name for file in files for name in _maps_named(file.data)}
+    for name in folder.value_maps:
+        place = Place(f"{VALUE_MAPS}/{name}.csv", 1)
+        whole = map_vocabulary(folder.mapping.name, name)
+        if len(whole) > VOCABULARY_ID_WIDTH:
+            message = f"'{whole}' has {len(whole)} characters, a vocabulary_id {VOCABULARY_ID_WIDTH}"
+            yield _finding("long-map-name", place, f"{message}: shorten the file's name")
+        if name not in used:
+            yield _finding("unused-map", place, f"no rule uses the value map '{name}'")
+
+
+def _maps_named(node: Any) -> Iterator[str]:
+    """Every value map that a YAML file names, whether or not its rule is understood."""
+    if isinstance(node, dict):
+        if isinstance(node.get("via"), str):
+            yield node["via"]
+        for child in node.values():
+            yield from _maps_named(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _maps_named(child)
+
+
+def _long_keys(folder: Folder) -> Iterator[Finding]:
+    for word, key in folder.mapping.case:
+        facts = None if key is None else resolve(folder.schema, (key,))
+        if facts is not None and not facts.fits(KEY_WIDTHS[word]):
+            place = folder.mapping_file.place("case", word)
+            message = f"'{key}' may be longer than the {KEY_WIDTHS[word]} characters of a {word}"
+            yield _finding("long-key", place, f"{message}: set maxLength in the schema")
 
 
 def _schema_findings(mapping: bound.Bound) -> Iterator[Finding]:
     yield from _leaves_left_out(mapping)
+    yield from _ignored_and_mapped(mapping)
     yield from _too_many_items(mapping)
     age = resolve(mapping.folder.schema, mapping.age.segments)
     if age is not None and not age.required:
@@ -59,6 +122,17 @@ def _leaves_left_out(mapping: bound.Bound) -> Iterator[Finding]:
         if segments not in used and not covered:
             message = f"'{json_path(segments)}' is neither mapped nor in 'ignore'"
             yield _finding("unmapped-path", Place(mapping.folder.mapping.schema_, 1), message)
+
+
+def _ignored_and_mapped(mapping: bound.Bound) -> Iterator[Finding]:
+    used = dict.fromkeys(_used_paths(mapping))
+    for path in mapping.folder.mapping.ignore:
+        above = absolute(path, ())
+        for segments in used:
+            if segments[: len(above)] == above:
+                place = mapping.folder.mapping_file.place("ignore", path)
+                message = f"'{path}' is in 'ignore', but '{json_path(segments)}' is mapped"
+                yield _finding("ignored-path", place, message)
 
 
 def _used_paths(mapping: bound.Bound) -> Iterator[Segments]:
@@ -88,48 +162,103 @@ def _too_many_items(mapping: bound.Bound) -> Iterator[Finding]:
                 yield _finding("too-many-items", rule.place, message)
 
 
-def _concept_findings(
-    folder: Folder, uses: tuple[bound.ConceptUse, ...], concepts: Mapping[int, Concept]
+def _vocabulary_findings(
+    folder: Folder, mapping: bound.Bound | None, uses: tuple[bound.ConceptUse, ...], look_up: LookUp
 ) -> Iterator[Finding]:
-    yield from _two_names(uses)
-    accepted = {(one.finding, one.concept): one.why for one in folder.mapping.accept}
-    placeholders: dict[int, Place] = {}
-    for use in dict.fromkeys(uses):
-        concept = concepts.get(use.concept)
-        if concept is None:
+    every = dict.fromkeys((*uses, *_mapped_concepts(folder)))
+    try:
+        concepts = look_up({use.concept for use in every})
+    except ConceptFileError as error:
+        yield from (_finding("unreadable", Place(CONCEPTS, line), told) for line, told in error.lines)
+        return
+    yield from _two_names(every)
+    objections = [one for use in every for one in _against(use, concepts.get(use.concept))]
+    yield from _unknown(every, concepts)
+    yield from _judged(folder, objections)
+    yield from _placeholders(every, concepts)
+    if mapping is not None:
+        yield from _accepted_for_nothing(folder, objections, concepts)
+
+
+def _mapped_concepts(folder: Folder) -> Iterator[bound.ConceptUse]:
+    """Every target of every value map: all of them are loaded, whether a rule uses them or not."""
+    for name, value_map in folder.value_maps.items():
+        for row in value_map.rows:
+            place = Place(f"{VALUE_MAPS}/{name}.csv", row.line)
+            yield bound.ConceptUse(
+                row.target_concept_id,
+                row.target_concept_name or None,
+                place,
+                "source_to_concept_map",
+                "target_concept_id",
+            )
+
+
+def _unknown(uses: Iterable[bound.ConceptUse], concepts: Mapping[int, Concept]) -> Iterator[Finding]:
+    for use in uses:
+        if use.concept not in concepts:
             yield _finding("unknown-concept", use.place, f"{_named(use)} is not in the vocabulary")
-        elif concept.concept_id != 0:
-            if concept.placeholder:
-                placeholders.setdefault(concept.concept_id, use.place)
-            for kind, message in _against(use, concept):
-                why = accepted.get((kind, use.concept))
-                if why is None:
-                    yield _finding(kind, use.place, message)
-                else:
-                    yield Finding(use.place.file, use.place.line, kind, f"{message}; accepted: {why}", "note")
-    if placeholders:
-        message = f"{len(placeholders)} concepts are placeholders until an Athena vocabulary is loaded"
-        yield _finding(
-            "placeholder", min(placeholders.values(), key=lambda one: (one.file, one.line)), message
-        )
 
 
-def _against(use: bound.ConceptUse, concept: Concept) -> Iterator[tuple[str, str]]:
+class _Against(NamedTuple):
     """What the vocabulary has to say against one use of a concept."""
+
+    kind: Objection
+    use: bound.ConceptUse
+    message: str
+
+
+def _against(use: bound.ConceptUse, concept: Concept | None) -> Iterator[_Against]:
+    if concept is None or concept.concept_id == 0:
+        return
     named = _named(use)
     if use.name is not None and use.name != concept.concept_name:
-        yield (
-            "other-name",
-            f"concept {use.concept} is '{concept.concept_name}' in the vocabulary, not '{use.name}'",
-        )
+        message = f"concept {use.concept} is '{concept.concept_name}' in the vocabulary, not '{use.name}'"
+        yield _Against("other-name", use, message)
     if not concept.valid:
-        yield "invalid-concept", f"{named} is deprecated (invalid_reason {concept.invalid_reason})"
+        message = f"{named} is deprecated (invalid_reason {concept.invalid_reason})"
+        yield _Against("invalid-concept", use, message)
     domains = _domains(use)
     if domains and concept.domain_id not in domains:
         where, want = f"{use.table}.{use.column}", " or ".join(sorted(domains))
-        yield "wrong-domain", f"{named} has domain {concept.domain_id}; {where} takes {want}"
+        message = f"{named} has domain {concept.domain_id}; {where} takes {want}"
+        yield _Against("wrong-domain", use, message)
     if concept.standard_concept != "S" and not concept.placeholder:
-        yield "not-standard", f"{named} is not a standard concept"
+        yield _Against("not-standard", use, f"{named} is not a standard concept")
+
+
+def _judged(folder: Folder, objections: Iterable[_Against]) -> Iterator[Finding]:
+    accepted = {(one.finding, one.concept): one.why for one in folder.mapping.accept}
+    for kind, use, message in objections:
+        why = accepted.get((kind, use.concept))
+        if why is None:
+            yield _finding(kind, use.place, message)
+        else:
+            yield Finding(use.place.file, use.place.line, kind, f"{message}; accepted: {why}", "note")
+
+
+def _accepted_for_nothing(
+    folder: Folder, objections: Iterable[_Against], concepts: Mapping[int, Concept]
+) -> Iterator[Finding]:
+    there = {(one.kind, one.use.concept) for one in objections}
+    for index, one in enumerate(folder.mapping.accept):
+        concept = concepts.get(one.concept)
+        # What Athena says of a placeholder is not known yet.
+        if (one.finding, one.concept) not in there and not (concept and concept.placeholder):
+            place = folder.mapping_file.place("accept", index)
+            message = f"there is no finding '{one.finding}' of concept {one.concept}"
+            yield _finding("unused-accept", place, message)
+
+
+def _placeholders(uses: Iterable[bound.ConceptUse], concepts: Mapping[int, Concept]) -> Iterator[Finding]:
+    found: dict[int, Place] = {}
+    for use in uses:
+        if use.concept != 0 and use.concept in concepts and concepts[use.concept].placeholder:
+            found.setdefault(use.concept, use.place)
+    if found:
+        first = min(found.values(), key=lambda one: (one.file, one.line))
+        message = f"{len(found)} concepts are placeholders until an Athena vocabulary is loaded"
+        yield _finding("placeholder", first, message)
 
 
 def _domains(use: bound.ConceptUse) -> frozenset[str]:

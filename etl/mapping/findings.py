@@ -6,19 +6,28 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
 
+#: What the vocabulary can say against a concept; a mapping may accept it, with a reason.
+Objection = Literal["invalid-concept", "wrong-domain", "other-name", "not-standard"]
+
 #: Every kind of finding, with its severity and what it means.
 KINDS: dict[str, tuple[Severity, str]] = {
     "unreadable": ("error", "A file of the mapping is missing or does not parse."),
     "bad-shape": ("error", "Not a shape of the mapping language."),
+    "bad-schema": ("error", "Not a JSON Schema, or one with a reference that leads nowhere or in a circle."),
+    "unused-file": ("warning", "No form uses the section file."),
     "unknown-path": ("error", "The case document has no such place."),
     "unmapped-value": ("error", "The schema allows a value that the map does not translate."),
     "unused-value": ("warning", "A map translates a value that the schema does not allow."),
     "unmapped-path": ("error", "A leaf of the case document is neither mapped nor ignored."),
+    "ignored-path": ("warning", "A path is mapped and ignored; coverage counts it as ignored."),
+    "unused-map": ("warning", "No rule uses the value map."),
+    "long-map-name": ("error", "'MAPPING.MAP' is longer than a vocabulary_id."),
     "unknown-table": ("error", "The CDM has no such table, or it holds no clinical events."),
     "unknown-column": ("error", "The table has no such column."),
     "missing-column": ("error", "A column that must not be NULL is left empty."),
     "wrong-type": ("error", "The value does not fit the column."),
     "too-long": ("warning", "The schema allows a longer text than the column holds; it would be cut."),
+    "long-key": ("error", "The schema allows a longer patient, form or site than there is room for."),
     "broken-reference": ("error", "No visit, value map, episode, rule or definition of that name."),
     "duplicate-rule": ("error", "Two rules have one name."),
     "too-many-items": ("error", "The schema allows more items than a row id has room for."),
@@ -28,6 +37,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "other-name": ("error", "The vocabulary knows the concept under another name."),
     "two-names": ("error", "The mapping gives one concept two names."),
     "not-standard": ("warning", "The concept is not a standard concept."),
+    "unused-accept": ("warning", "There is no such finding to accept."),
     "placeholder": ("note", "The concept is a placeholder until an Athena vocabulary is loaded."),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from jsonschema import Draft202012Validator, SchemaError
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -15,8 +16,8 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 
 from etl.mapping import language
 from etl.mapping.findings import Finding, MappingError, finding
-from etl.mapping.paths import broken_references
-from vocabularies.concepts import ConceptFileError, ValueMap, read_value_map
+from etl.mapping.paths import broken_references, recursive_references
+from vocabularies.concepts import VALUE_MAPS, ConceptFileError, ValueMap, read_value_map
 
 Keys = tuple[str | int, ...]
 MAPPING_FILE = "mapping.yaml"
@@ -150,19 +151,19 @@ class _Reader:
             return {}
         try:
             schema = json.loads(text)
+            broken = list(_broken_schema(schema))
         except json.JSONDecodeError as error:
             self.report("unreadable", Place(name, error.lineno), f"not JSON: {error.msg}")
-            return {}
-        if not isinstance(schema, dict):
-            self.report("bad-shape", Place(name, 1), "a JSON Schema must be an object")
-            return {}
-        broken = list(dict.fromkeys(broken_references(schema)))
-        for reference in broken:
-            self.report("bad-shape", Place(name, 1), f"there is no '{reference}' in this file")
-        return {} if broken else schema
+        except RecursionError:
+            self.report("unreadable", Place(name, 1), "nested too deeply")
+        else:
+            for message in broken:
+                self.report("bad-schema", Place(name, 1), message)
+            return {} if broken else schema
+        return {}
 
     def value_maps(self) -> Iterator[tuple[str, ValueMap]]:
-        maps = self.path.joinpath("value_maps")
+        maps = self.path.joinpath(VALUE_MAPS)
         if not maps.is_dir():
             return
         for file in sorted(maps.iterdir(), key=lambda one: one.name):
@@ -172,10 +173,24 @@ class _Reader:
                     yield file.name.removesuffix(".csv"), read_value_map(file)
                 except ConceptFileError as error:
                     for line, message in error.lines:
-                        self.report("unreadable", Place(f"value_maps/{file.name}", line), message)
+                        self.report("unreadable", Place(f"{VALUE_MAPS}/{file.name}", line), message)
 
     def report(self, kind: str, place: Place, message: str) -> None:
         self.findings.append(finding(kind, place.file, place.line, message))
+
+
+def _broken_schema(schema: Any) -> Iterator[str]:
+    """Why a document cannot be validated by this, or its places cannot be listed."""
+    if not isinstance(schema, dict):
+        yield "a JSON Schema must be an object"
+        return
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        yield f"no JSON Schema (2020-12): {error.json_path}: {error.message}"
+        return
+    broken = [f"there is no '{one}' in this file" for one in dict.fromkeys(broken_references(schema))]
+    yield from broken or (f"'{one}' leads back to itself" for one in recursive_references(schema))
 
 
 def _plain(node: Any) -> Any:

@@ -147,11 +147,29 @@ def _step(node: Schema, part: str) -> Schema | None:
 def broken_references(schema: Schema) -> Iterator[str]:
     """Every $ref of a schema that does not lead to a place in it; only local ones are followed."""
     for reference in _references(schema):
-        node: Any = schema
-        for key in reference.removeprefix("#/").split("/"):
-            node = node.get(key) if isinstance(node, Mapping) else None
-        if not isinstance(node, Mapping):
+        if not isinstance(_target(schema, reference), Mapping):
             yield reference
+
+
+def recursive_references(schema: Schema) -> Iterator[str]:
+    """Every $ref that leads back to itself, so that a document has no deepest place."""
+    after = {one: set(_references(_target(schema, one))) for one in dict.fromkeys(_references(schema))}
+    for reference in after:
+        reached: set[str] = set()
+        ahead = [reference]
+        while ahead:
+            found = after[ahead.pop()] - reached
+            reached |= found
+            ahead += found
+        if reference in reached:
+            yield reference
+
+
+def _target(schema: Schema, reference: str) -> Any:
+    node: Any = schema
+    for key in reference.removeprefix("#/").split("/"):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node
 
 
 def _references(node: Any) -> Iterator[str]:

@@ -59,13 +59,13 @@ def a_person(gender: int) -> dict[str, int]:
 
 
 def test_an_empty_database_is_empty_then_current(engine):
-    assert migrations.status(engine) == migrations.Status("empty", None, WANT)
+    assert migrations.state(engine) == migrations.State("empty", None, WANT)
     migrations.upgrade(engine)
-    assert migrations.status(engine) == migrations.Status("current", WANT, WANT)
+    assert migrations.state(engine) == migrations.State("current", WANT, WANT)
 
 
 def test_asking_for_the_status_changes_nothing(engine):
-    migrations.status(engine)
+    migrations.state(engine)
     assert not {LAKE, OMOP} & set(inspect(engine).get_schema_names())
 
 
@@ -74,7 +74,7 @@ def test_asking_for_the_status_changes_nothing(engine):
     [(None, "empty"), ("0001", "older"), ("0002", "older"), ("0003", "current"), ("0004", "newer")],
 )
 def test_state_of_a_revision(have, state):
-    assert migrations._state(have, "0003", {"0001", "0002", "0003"}) == state
+    assert migrations._name(have, "0003", {"0001", "0002", "0003"}) == state
 
 
 def test_migrations_make_exactly_the_tables_of_the_schema(upgraded):
@@ -132,7 +132,7 @@ def test_upgrading_twice_changes_nothing(upgraded):
     with upgraded.begin() as connection:
         connection.execute(insert(lake.sites).values(site="FORTH"))
     migrations.upgrade(upgraded)
-    assert migrations.status(upgraded).state == "current"
+    assert migrations.state(upgraded).name == "current"
     with upgraded.connect() as connection:
         assert connection.execute(select(lake.sites.c.site)).scalars().all() == ["FORTH"]
 
@@ -142,10 +142,10 @@ def test_two_upgrades_at_once_wait_for_each_other(engine):
         other.execute(select(func.pg_advisory_lock(migrations.LOCK)))
         upgrades = [pool.submit(migrations.upgrade, engine) for _ in range(2)]
         assert not wait(upgrades, timeout=0.5).done
-        assert migrations.status(engine).state == "empty"
+        assert migrations.state(engine).name == "empty"
         other.execute(select(func.pg_advisory_unlock(migrations.LOCK)))
         assert [upgrade.result(timeout=60) for upgrade in upgrades] == [None, None]
-    assert migrations.status(engine).state == "current"
+    assert migrations.state(engine).name == "current"
 
 
 def test_an_upgrade_leaves_neither_lock_nor_timeout_behind(upgraded):
@@ -164,7 +164,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(engine):
         connection.execute(text("CREATE SCHEMA omop; CREATE TABLE omop.episode (id integer)"))
     with pytest.raises(ProgrammingError, match='relation "episode" already exists'):
         migrations.upgrade(engine)
-    assert migrations.status(engine).state == "empty"
+    assert migrations.state(engine).name == "empty"
     assert LAKE not in inspect(engine).get_schema_names()
     assert inspect(engine).get_table_names(OMOP) == ["episode"]
 
@@ -172,16 +172,16 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(engine):
 def test_a_newer_database_is_refused_and_left_alone(upgraded):
     with upgraded.begin() as connection:
         connection.execute(text("UPDATE lake.alembic_version SET version_num = '0999'"))
-    assert migrations.status(upgraded) == migrations.Status("newer", "0999", WANT)
+    assert migrations.state(upgraded) == migrations.State("newer", "0999", WANT)
     with pytest.raises(migrations.NewerDatabase, match=r"'0999'.*'0001': update oncolake"):
         migrations.upgrade(upgraded)
-    assert migrations.status(upgraded).have == "0999"
+    assert migrations.state(upgraded).have == "0999"
 
 
 def test_the_current_directory_does_not_matter(engine, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     migrations.upgrade(engine)
-    assert migrations.status(engine).state == "current"
+    assert migrations.state(engine).name == "current"
 
 
 def test_vocabulary_tables_load_in_any_order_when_deferred(connection):

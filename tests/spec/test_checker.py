@@ -1,19 +1,21 @@
 """The checker: what it finds, where, and how it says so. Each case changes one thing in a correct folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import pytest
 
-from etl.mapping.check import check
+from etl.mapping.check import check as check_folder
 from etl.mapping.compile import read_mapping
 from etl.mapping.findings import KINDS, Finding, MappingError, errors
 from tests import mini
 from tests.mini import GRADES, MAPPING, SCHEMA, SECTION
-from vocabularies.concepts import Concept, shipped
+from vocabularies.concepts import Concept, ConceptFileError, shipped
 
+ITEMS = "  items: not needed here\n"
 GRADED = "value: {from: grade, via: grade}"
 RULES = "scan:\n  table"
 
@@ -25,6 +27,17 @@ def rule(text: str) -> tuple[str, str, str]:
 
 def measurement(text: str) -> tuple[str, str, str]:
     return rule(f"{{table: measurement, concept: 60 Size, visit: start, {text}}}")
+
+
+def check(folder: Traversable, concepts: Mapping[int, Concept]) -> list[Finding]:
+    """The findings against a vocabulary of these concepts."""
+
+    def look_up(ids: Iterable[int]) -> Mapping[int, Concept]:
+        return {one: concepts[one] for one in ids if one in concepts}
+
+    mapping, found = check_folder(folder, look_up)
+    assert (mapping is None) == bool(errors(found))
+    return found
 
 
 @dataclass(frozen=True)
@@ -133,18 +146,66 @@ CASES = [
         (SECTION, "#"),
     ),
     Case(
-        "bad-shape",
+        "bad-schema",
         "a JSON Schema that is no object",
         (SCHEMA, mini.FILES[SCHEMA], "[]"),
         "a JSON Schema must be an object",
         (SCHEMA, "["),
     ),
     Case(
-        "bad-shape",
+        "bad-schema",
         "a $ref to nowhere",
         (SCHEMA, '{"type": ["object", "null"]', '{"$ref": "#/$defs/part", "type": ["object", "null"]'),
         "there is no '#/$defs/part' in this file",
         (SCHEMA, "{"),
+    ),
+    Case(
+        "bad-schema",
+        "a type that is none",
+        (SCHEMA, '"age": {"type": "integer"}', '"age": {"type": "intiger"}'),
+        "no JSON Schema (2020-12): $.properties.age.type: 'intiger' is not valid",
+        (SCHEMA, "{"),
+    ),
+    Case(
+        "bad-schema",
+        "a pattern that is none",
+        (SCHEMA, '"maxLength": 20}', '"maxLength": 20, "pattern": "("}'),
+        "no JSON Schema (2020-12): $.properties.id.pattern: '(' is not a 'regex'",
+        (SCHEMA, "{"),
+    ),
+    Case(
+        "bad-schema",
+        "a $ref to itself",
+        (SCHEMA, '"age": {"type": "integer"}', '"age": {"$ref": "#/properties/age"}'),
+        "'#/properties/age' leads back to itself",
+        (SCHEMA, "{"),
+    ),
+    Case(
+        "bad-schema",
+        "a $ref to what holds it",
+        (SCHEMA, '"flag": {"type": ["boolean", "null"]}}}', '"flag": {"$ref": "#/properties/part"}}}'),
+        "'#/properties/part' leads back to itself",
+        (SCHEMA, "{"),
+    ),
+    Case(
+        "unreadable",
+        "a JSON Schema without end",
+        (SCHEMA, mini.FILES[SCHEMA], "[" * 200_000),
+        "nested too deeply",
+        (SCHEMA, "["),
+    ),
+    Case(
+        "bad-shape",
+        "accepting what nothing can make right",
+        (MAPPING, "ignore:\n", "accept: [{finding: unknown-concept, concept: 9, why: it is new}]\nignore:\n"),
+        "'accept.0.finding': Input should be 'invalid-concept', 'wrong-domain', 'other-name'",
+    ),
+    Case(
+        "unused-file",
+        "a section that no form has",
+        ("more.yaml", "", "later: {}\n"),
+        "no form in mapping.yaml has this section",
+        ("more.yaml", "later"),
     ),
     # -- paths
     Case(
@@ -225,7 +286,27 @@ CASES = [
         "'$.text' is neither mapped nor in 'ignore'",
         (SCHEMA, "{"),
     ),
+    Case(
+        "ignored-path",
+        "a leaf that is mapped",
+        (MAPPING, "  part: not needed", "  size: not needed\n  part: not needed"),
+        "'size' is in 'ignore', but '$.size' is mapped",
+    ),
+    Case(
+        "ignored-path",
+        "an object whose leaf is mapped",
+        (SECTION, "when: flag", "when: {any: [flag, part.flag]}"),
+        "'part' is in 'ignore', but '$.part.flag' is mapped",
+        (MAPPING, "  part:"),
+    ),
     # -- maps
+    Case(
+        "unused-map",
+        "a value map that no rule uses",
+        ("value_maps/other.csv", "", mini.FILES[GRADES]),
+        "no rule uses the value map 'other'",
+        ("value_maps/other.csv", "source_code"),
+    ),
     Case(
         "unmapped-value",
         "a code that the value map does not have",
@@ -559,6 +640,33 @@ CASES = [
         measurement("when: long, source_value: {first: [{from: long}, none]}"),
         "'$.long' may be longer than the 50 of 'measurement_source_value'",
     ),
+    Case(
+        "long-key",
+        "a patient that may be too long",
+        (SCHEMA, '"maxLength": 20}', '"maxLength": 51}'),
+        "'id' may be longer than the 50 characters of a patient: set maxLength in the schema",
+        (MAPPING, "case:"),
+    ),
+    Case(
+        "long-key",
+        "a patient of any length",
+        (SCHEMA, ', "maxLength": 20}', "}"),
+        "'id' may be longer than the 50 characters of a patient",
+        (MAPPING, "case:"),
+    ),
+    Case(
+        "long-key",
+        "a form of any length",
+        (SCHEMA, '"form": {"type": "string", "enum": ["A", "B"]}', '"form": {"type": "string"}'),
+        "'form' may be longer than the 255 characters of a form",
+        (MAPPING, "case:"),
+    ),
+    Case(
+        "long-key",
+        "a site of any length",
+        (MAPPING, "case: {patient: id, form: form}", "case: {patient: id, form: form, site: text}"),
+        "'text' may be longer than the 255 characters of a site",
+    ),
     # -- references
     Case(
         "broken-reference",
@@ -713,11 +821,37 @@ CASES = [
     ),
 ]
 
+Change = tuple[str, str, str]
 ENTRY = (MAPPING, "episodes:\n", "  entry: {concept: 20 Start, each: items, date: on}\nepisodes:\n")
-PREPARED: Mapping[str, tuple[str, str, str]] = {
-    # What a case needs beside its one change.
-    "a list without maxItems": measurement("each: items, number: size"),
-    "a maxItems beyond an id's room": measurement("each: 'items[*].tags', source_value: '{@}'"),
+
+
+MAP_USED_ELSEWHERE = (
+    SECTION,
+    "remark:",
+    "again: {table: measurement, concept: 61 Grade, value: {via: grade, from: grade}, visit: start}\nremark:",
+)
+
+
+def of_items(text: str, *ignored: str) -> tuple[Change, ...]:
+    """A rule for the items, and what of them is ignored then."""
+    left_out = "".join(f"  items[*].{name}: not needed here\n" for name in ignored)
+    return measurement(text), (MAPPING, ITEMS, left_out)
+
+
+#: What a case needs beside its one change.
+PREPARED: Mapping[str, Change | tuple[Change, ...]] = {
+    "a list without maxItems": of_items("each: items, number: size", "grade", "flag", "on", "tags", "subs"),
+    "a maxItems beyond an id's room": of_items(
+        "each: 'items[*].tags', source_value: '{@}'", "grade", "flag", "on", "size", "subs"),
+    "four lists deep": (
+        MAPPING, ITEMS,
+        "".join(f"  items[*].{name}: not needed here\n" for name in
+                ("grade", "flag", "on", "size", "tags", "subs[*].size", "subs[*].marks[*].size"))),
+    **dict.fromkeys(
+        ("a code that the inline map does not have", "a code that is never recorded", "no concept in a map",
+         "a code without a map", "via"), MAP_USED_ELSEWHERE),
+    "a text that may be too long": (MAPPING, "  text: not needed here\n", ""),
+    "a site of any length": (MAPPING, "  text: not needed here\n", ""),
     "a patient that is not at the top": (
         SCHEMA, '"part": {"type": ["object", "null"], "properties": {',
         '"part": {"type": ["object", "null"], "properties": {"name": {"type": "string"}, '),
@@ -725,8 +859,16 @@ PREPARED: Mapping[str, tuple[str, str, str]] = {
     "a code that is too long": (MAPPING, "  long: not needed here\n", ""),
 }  # fmt: skip
 
-#: Kinds that follow from the vocabulary, not from the folder; each has a test of its own below.
-BY_VOCABULARY = {"invalid-concept", "not-standard", "placeholder", "two-names"}
+#: Kinds that follow from more than one change of the folder; each has a test of its own below.
+APART = {"invalid-concept", "not-standard", "placeholder", "two-names", "long-map-name", "unused-accept"}
+
+
+def make(folder: Path, file: str, old: str, new: str) -> None:
+    """Change a file of the folder, or write one that is not there."""
+    if file in mini.FILES:
+        mini.change(folder, file, old, new)
+    else:
+        folder.joinpath(file).write_text(new)
 
 
 def place(folder: Path, case: Case) -> tuple[str, int]:
@@ -744,8 +886,9 @@ def test_one_change_gives_one_finding(tmp_path: Path, case: Case) -> None:
     if case.kind == "duplicate-rule":
         more = "graded: {table: measurement, concept: 60 Size, number: size, visit: start}\n"
         tmp_path.joinpath("more.yaml").write_text(more)
-    for change in filter(None, (PREPARED.get(case.says), case.change)):
-        mini.change(tmp_path, *change)
+    prepared = PREPARED.get(case.says, ())
+    for change in (*((prepared,) if prepared and isinstance(prepared[0], str) else prepared), case.change):
+        make(tmp_path, *change)
     found = check(tmp_path, mini.CONCEPTS)
     assert [(one.kind, one.severity) for one in found] == [(case.kind, KINDS[case.kind][0])], found
     assert (found[0].file, found[0].line) == place(tmp_path, case)
@@ -753,7 +896,7 @@ def test_one_change_gives_one_finding(tmp_path: Path, case: Case) -> None:
 
 
 def test_every_kind_of_finding_has_a_test() -> None:
-    assert {case.kind for case in CASES} | BY_VOCABULARY == set(KINDS)
+    assert {case.kind for case in CASES} | APART == set(KINDS)
     assert len({(case.kind, case.says) for case in CASES}) == len(CASES)
 
 
@@ -763,7 +906,13 @@ def test_a_correct_folder_has_no_findings(tmp_path: Path) -> None:
 
 def test_the_shipped_prostate_mapping_has_no_errors() -> None:
     folder = files("mappings") / "prostate"
-    assert [(one.kind, one.severity) for one in check(folder, shipped(folder))] == [("placeholder", "note")]
+    assert [(one.file, one.kind, one.severity) for one in check(folder, shipped(folder))] == [
+        ("biopsy.yaml", "placeholder", "note"),
+        # For the treatment and pathology sections of the other forms.
+        ("value_maps/margins.csv", "unused-map", "warning"),
+        ("value_maps/rt_method.csv", "unused-map", "warning"),
+        ("value_maps/wheeler.csv", "unused-map", "warning"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -816,7 +965,7 @@ def test_a_name_may_be_left_out_for_0_only(tmp_path: Path) -> None:
 
 
 def test_a_form_may_be_any_text_when_the_schema_lists_none(tmp_path: Path) -> None:
-    mini.change(mini.write(tmp_path), SCHEMA, ', "enum": ["A", "B"]', "")
+    mini.change(mini.write(tmp_path), SCHEMA, ', "enum": ["A", "B"]', ', "maxLength": 255')
     assert check(tmp_path, mini.CONCEPTS) == []
 
 
@@ -837,6 +986,60 @@ def test_accepting_one_finding_of_a_concept_accepts_no_other(tmp_path: Path) -> 
     mini.change(tmp_path, MAPPING, "ignore:\n", ACCEPT)
     found = {one.kind: one.severity for one in check(tmp_path, mini.CONCEPTS)}
     assert found == {"wrong-domain": "note", "other-name": "error", "two-names": "error"}
+
+
+@pytest.mark.parametrize("finding", ["other-name", "not-standard"])
+def test_accepting_a_finding_that_is_not_there_is_told(tmp_path: Path, finding: str) -> None:
+    accept = f"accept:\n  - {{finding: {finding}, concept: 40, why: it is so}}\nignore:\n"
+    mini.change(mini.write(tmp_path), MAPPING, "ignore:\n", accept)
+    line, message = (
+        mini.line_of(tmp_path, MAPPING, "- {finding"),
+        f"there is no finding '{finding}' of concept 40",
+    )
+    assert check(tmp_path, mini.CONCEPTS) == [Finding(MAPPING, line, "unused-accept", message, "warning")]
+
+
+def test_accepting_what_athena_may_yet_say_of_a_placeholder_is_not_told(tmp_path: Path) -> None:
+    accept = "accept: [{finding: not-standard, concept: 40, why: it is so}]\nignore:\n"
+    mini.change(mini.write(tmp_path), MAPPING, "ignore:\n", accept)
+    stand_in = replace(mini.CONCEPTS[40], vocabulary_id="Placeholder", standard_concept=None)
+    assert [one.kind for one in check(tmp_path, {**mini.CONCEPTS, 40: stand_in})] == ["placeholder"]
+
+
+def test_a_value_maps_name_has_to_fit_a_vocabulary_id(tmp_path: Path) -> None:
+    mini.write(tmp_path)
+    for name in ("a" * 15, "b" * 16):
+        tmp_path.joinpath(f"value_maps/{name}.csv").write_text(mini.FILES[GRADES])
+    found = [one for one in check(tmp_path, mini.CONCEPTS) if one.kind != "unused-map"]
+    message = f"'mini.{'b' * 16}' has 21 characters, a vocabulary_id 20: shorten the file's name"
+    assert found == [Finding(f"value_maps/{'b' * 16}.csv", 1, "long-map-name", message)]
+
+
+def test_a_value_map_that_no_rule_uses_is_held_to_the_vocabulary(tmp_path: Path) -> None:
+    unused = mini.write(tmp_path) / "value_maps" / "other.csv"
+    unused.write_text(mini.FILES[GRADES].replace("70,Low", "79,Low").replace("71,High", "71,Hi"))
+    found = [
+        (one.line, one.kind) for one in check(tmp_path, mini.CONCEPTS) if one.file == "value_maps/other.csv"
+    ]
+    assert found == [(1, "unused-map"), (2, "unknown-concept"), (3, "other-name"), (3, "two-names")]
+
+
+def test_a_value_map_of_a_rule_that_is_not_understood_is_used(tmp_path: Path) -> None:
+    mini.change(
+        mini.write(tmp_path), SECTION, "table: measurement\n  concept: 61", "table: metering\n  concept: 61"
+    )
+    mini.change(tmp_path, GRADES, "71,High", "72,High")
+    assert [one.kind for one in check(tmp_path, mini.CONCEPTS)] == ["unknown-table", "unknown-concept"]
+
+
+def test_what_is_wrong_with_the_concepts_file_is_told_with_everything_else(tmp_path: Path) -> None:
+    mini.change(mini.write(tmp_path), SECTION, "number: count", "number: cuont")
+
+    def look_up(ids: set[int]) -> Mapping[int, Concept]:
+        raise ConceptFileError("concepts.csv", [(2, "'concept_name' is empty")])
+
+    found = [(one.file, one.line, one.kind) for one in check_folder(tmp_path, look_up).findings]
+    assert found == [("concepts.csv", 2, "unreadable"), (SECTION, 14, "unknown-path")]
 
 
 def test_all_findings_are_told_at_once(tmp_path: Path) -> None:
@@ -896,6 +1099,7 @@ def test_a_mapping_with_errors_is_not_compiled(tmp_path: Path) -> None:
 
 def test_warnings_alone_do_not_stop_a_mapping(tmp_path: Path) -> None:
     mini.change(mini.write(tmp_path), *measurement("when: text, source_value: '{text}'"))
+    mini.change(tmp_path, MAPPING, "  text: not needed here\n", "")
     found = check(tmp_path, mini.CONCEPTS)
     assert found and errors(found) == []
     assert read_mapping(tmp_path)
