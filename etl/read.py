@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import Any, BinaryIO
 
 from etl.strict import Flaw, digest, parse
 
-__all__ = ["BadPaths", "Record", "Unreadable", "digest", "files", "read", "records"]
+__all__ = ["BadPaths", "BadSetting", "Record", "Unreadable", "digest", "files", "limit", "read", "records"]
 
 SUFFIXES = (".json", ".ndjson", ".jsonl")
+LIMIT_SETTING = "ONCOLAKE_MAX_DOCUMENT_BYTES"
+_ENDINGS = ", ".join(SUFFIXES)
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _CHUNK = 1 << 20
 _DEFAULT_LIMIT = 5_000_000
+#: PostgreSQL takes no longer text.
+_HIGHEST_LIMIT = 1_000_000_000
 #: A string (without its closing quote if the buffer ends before it), or a character that gives structure.
 _TOKEN = re.compile(rb'(?P<string>"(?:[^"\\]++|\\.)*+(?P<closed>")?)|[][{},]', re.DOTALL)
 _STEP = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
@@ -52,42 +57,62 @@ class BadPaths(ValueError):
         super().__init__("; ".join(self.reasons))
 
 
+class BadSetting(ValueError):
+    """A setting in the environment that cannot be used."""
+
+
 def files(paths: Iterable[Path]) -> list[Path]:
     """The case files that the paths name: folders expanded recursively and sorted, hidden files skipped.
 
-    Raises BadPaths, naming every bad path, when one does not exist, has another suffix, or is a folder
-    without case files.
+    Raises BadPaths, naming every bad path, when one does not exist, cannot be looked at, has another suffix,
+    is no regular file, or is a folder without case files. Links to folders are not followed within a folder.
     """
     found: dict[Path, None] = {}
     reasons = []
     for path in paths:
-        inside = _inside(path)
-        found.update(dict.fromkeys(inside))
+        inside = list(_search(path))
+        found.update(dict.fromkeys(sorted(file for file in inside if isinstance(file, Path))))
+        reasons += sorted(reason for reason in inside if isinstance(reason, str))
         if not inside:
-            reasons.append(_why_not(path))
+            reasons.append(f"folder '{path}' holds no file that ends in one of {_ENDINGS}")
     if reasons:
         raise BadPaths(reasons)
     return list(found)
 
 
-def _inside(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if _is_visible_case_file(file, path))
-    return [path] if path.is_file() and path.suffix.lower() in SUFFIXES else []
+def _search(path: Path) -> Iterator[Path | str]:
+    """Every case file at or below a path, and the reasons against what is none."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        yield _cannot(path, error)
+        return
+    if stat.S_ISDIR(mode):
+        yield from _search_folder(path)
+    elif not _is_case_name(path.name):
+        yield f"'{path}' does not end in one of {_ENDINGS}"
+    else:
+        yield path if stat.S_ISREG(mode) else f"'{path}' is not a regular file"
 
 
-def _is_visible_case_file(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lower() in SUFFIXES and file.is_file()
+def _search_folder(folder: Path) -> Iterator[Path | str]:
+    refused: list[OSError] = []
+    for place, inner, names in os.walk(folder, onerror=refused.append):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        for name in names:
+            if _is_case_name(name) and not name.startswith("."):
+                yield from _search(Path(place, name))
+    yield from (_cannot(error.filename, error) for error in refused)
 
 
-def _why_not(path: Path) -> str:
-    endings = ", ".join(SUFFIXES)
-    if path.is_dir():
-        return f"folder '{path}' holds no file that ends in one of {endings}"
-    if not path.exists():
+def _is_case_name(name: str) -> bool:
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def _cannot(path: Path | str, error: OSError) -> str:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return f"'{path}' does not exist"
-    return f"'{path}' does not end in one of {endings}"
+    return f"'{path}' cannot be read: {error.strerror or type(error).__name__}"
 
 
 def records(file: Path) -> Iterator[Record | Unreadable]:
@@ -119,12 +144,17 @@ def _record(position: int, line: int, text: bytes | str) -> Record | Unreadable:
 
 
 def limit() -> int:
-    """The most bytes that one document may have (``ONCOLAKE_MAX_DOCUMENT_BYTES``)."""
-    return int(os.environ.get("ONCOLAKE_MAX_DOCUMENT_BYTES", _DEFAULT_LIMIT))
+    """The most bytes that one document may have (``ONCOLAKE_MAX_DOCUMENT_BYTES``). Raises BadSetting."""
+    setting = os.environ.get(LIMIT_SETTING, "").strip()
+    if not setting:
+        return _DEFAULT_LIMIT
+    if re.fullmatch("[1-9][0-9]{0,9}", setting) and int(setting) <= _HIGHEST_LIMIT:
+        return int(setting)
+    raise BadSetting(f"{LIMIT_SETTING} must be a whole number of bytes, from 1 to {_HIGHEST_LIMIT:,}")
 
 
 def _too_large(most: int) -> str:
-    return f"is larger than {most} bytes, the most a document may have (ONCOLAKE_MAX_DOCUMENT_BYTES)"
+    return f"is larger than {most} bytes, the most a document may have ({LIMIT_SETTING})"
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | str]]:

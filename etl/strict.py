@@ -8,7 +8,7 @@ place. What either path returns is what PostgreSQL gives back from JSONB.
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -21,12 +21,16 @@ MAX_DEPTH = 64
 
 _LONGEST_NUMBER = 64
 _INTEGERS = range(-(2**63), 2**63)
-#: Numbers that orjson and JSONB may read differently: long ones, powers of ten, and minus zero. The first
-#: pattern is quick and also finds strings; the second asks that the number stands where a JSON number can.
-_MAYBE_RISKY = re.compile(rb"[0-9](?:[eE]|[0-9.]{15})|-0(?:\.0*)?[^0-9.]")
+#: Numbers that orjson and JSONB may read differently: long ones, powers of ten, and minus zero. A quick look
+#: also finds strings; the pattern asks that the number stands where a JSON number can.
+_FLATTENED = bytes.maketrans(b"123456789.E", b"0000000000e")
+_LONG_NUMBER = b"0" * 16
+_MINUS_ZERO = re.compile(rb"-0(?:\.0*)?[^0-9.]")
 _RISKY_NUMBER = re.compile(rb"[:\[,\s](?:-?[0-9]{16}|-?[0-9.]{40}|-?[0-9.]+[eE]|-0(?:\.0*)?[^0-9.])")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
 _DEEP = b"\n" + b"  " * MAX_DEPTH
+#: What a key must look like to be told: anything else may be a value that went astray.
+_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,10 @@ class _Bad(NamedTuple):
 
 
 class _Repeating(dict[str, Any]):
-    """Stands in the parsed document for an object that holds ``key`` twice."""
+    """Stands in the parsed document for an object that holds ``key``, its ``place``-th key, twice."""
 
     key: str
+    place: int
 
 
 def parse(raw: bytes, line: int = 1) -> dict[str, Any] | Flaw:
@@ -68,13 +73,29 @@ def digest(document: dict[str, Any]) -> bytes:
     return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def member(path: str, key: str | int) -> str:
-    """The JSON path of one member: ``$.lesions[0]."PI-RADS"``, as SQL/JSON writes it."""
-    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{quoted(key)}"
+def is_telling(key: str) -> bool:
+    """Whether a key may be told: it looks like the name of a field, hardly of a patient's value."""
+    return _FIELD_NAME.fullmatch(key) is not None
+
+
+def counted(place: int) -> str:
+    """A place in an object as an ordinal number: ``1st``, ``2nd``, ``11th``."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
+def member(path: str, key: str | int, known: Container[str] = ()) -> str:
+    """The JSON path of one member: ``$.lesions[0]."PI-RADS"``, as SQL/JSON writes it.
+
+    A key that is not ``known`` and does not look like the name of a field is not told: ``$.*``.
+    """
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{quoted(key) if key in known or is_telling(key) else '*'}"
 
 
 def _is_suspicious(raw: bytes, document: dict[str, Any]) -> bool:
-    if b"\\u" in raw or (_MAYBE_RISKY.search(raw) and _RISKY_NUMBER.search(raw)):
+    if b"\\u" in raw or (_may_be_risky(raw) and _RISKY_NUMBER.search(raw)):
         return True
     # A repeated key is gone after parsing, and its colon with it.
     if raw.count(b":") != orjson.dumps(document).count(b":"):
@@ -82,6 +103,11 @@ def _is_suspicious(raw: bytes, document: dict[str, Any]) -> bool:
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
     return _DEEP in orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def _may_be_risky(raw: bytes) -> bool:
+    flattened = raw.translate(_FLATTENED)
+    return b"0e" in flattened or _LONG_NUMBER in flattened or _MINUS_ZERO.search(raw) is not None
 
 
 def _careful(raw: bytes, line: int) -> dict[str, Any] | Flaw:
@@ -122,6 +148,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     repeating = _Repeating(parsed)
     names = [name for name, _ in pairs]
     repeating.key = next(name for name in parsed if names.count(name) > 1)
+    repeating.place = names.index(repeating.key) + 1
     return repeating
 
 
@@ -165,7 +192,8 @@ def _object_flaws(value: dict[str, Any], path: str) -> Iterator[Flaw]:
     for key in value:
         yield from (Flaw(path, f"has a key that holds {what}") for what in _bad_characters(key))
     if isinstance(value, _Repeating):
-        yield Flaw(path, f"has the key '{value.key}' twice")
+        shown = f"the key '{value.key}'" if is_telling(value.key) else f"its {counted(value.place)} key"
+        yield Flaw(path, f"has {shown} twice")
     for key, inner in value.items():
         yield from _flaws(inner, member(path, key))
 

@@ -5,7 +5,7 @@ finds the violations, and the words are written here from the schema alone, beca
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import reduce
@@ -16,10 +16,9 @@ import jsonschema_rs
 import orjson
 from jsonschema.exceptions import ValidationError
 
-from etl.strict import member
+from etl.strict import counted, is_telling, member
 
 MOST = 100
-_LONGEST_KEY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,17 @@ class Validator:
         self._fast = jsonschema_rs.Draft202012Validator(plain, validate_formats=True)
         checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
         self._explaining = jsonschema.Draft202012Validator(plain, format_checker=checker)
+        self._keys = frozenset(_keys(plain))
 
     def violations(self, document: Mapping[str, Any]) -> tuple[Violation, ...]:
         """Every violation, ordered by path: none when valid, else at most 100 and how many more there are."""
         if self._fast.is_valid(document):
             return ()
-        every = [each for error in self._explaining.iter_errors(document) for each in _explain(error)]
+        every = [
+            each for error in self._explaining.iter_errors(document) for each in _explain(error, self._keys)
+        ]
         unique = sorted(dict.fromkeys(every), key=lambda pair: _order(pair[0]))
-        found = tuple(Violation(_path(place), reason) for place, reason in unique[:MOST])
+        found = tuple(Violation(_path(place, self._keys), reason) for place, reason in unique[:MOST])
         if len(unique) > MOST:
             return (*found, Violation("$", f"... and {len(unique) - MOST} more"))
         return found or (Violation("$", "is not valid, but the two validators disagree: please report this"),)
@@ -56,7 +58,17 @@ class Validator:
 _Place = tuple[str | int, ...]
 
 
-def _explain(error: ValidationError) -> Iterator[tuple[_Place, str]]:
+def _keys(schema: Any) -> Iterator[str]:
+    """Every key that a schema names: those can be told, whatever they look like."""
+    if isinstance(schema, dict):
+        properties = schema.get("properties")
+        if isinstance(properties, dict):
+            yield from properties
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _keys(inner)
+
+
+def _explain(error: ValidationError, known: Container[str]) -> Iterator[tuple[_Place, str]]:
     """The place and the reason of each violation that an error stands for."""
     place = tuple(error.absolute_path)
     keyword, wanted = error.validator, cast("Any", error.validator_value)
@@ -69,7 +81,7 @@ def _explain(error: ValidationError) -> Iterator[tuple[_Place, str]]:
             missing = [each for each in needed if key in instance and each not in instance]
             yield from ((place, f"'{each}' is missing: '{key}' needs it") for each in missing)
     elif keyword == "additionalProperties":
-        yield from ((place, _unknown(key, schema)) for key in _extras(instance, schema))
+        yield from ((place, reason) for reason in _unknown(instance, schema, known))
     else:
         yield place, _reason(str(keyword), wanted, schema)
 
@@ -80,10 +92,14 @@ def _extras(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]
     return [key for key in extras if not any(re.search(pattern, key) for pattern in patterns)]
 
 
-def _unknown(key: str, schema: Mapping[str, Any]) -> str:
-    shown = key if len(key) <= _LONGEST_KEY else key[:_LONGEST_KEY] + "..."
-    near = get_close_matches(key, schema.get("properties", ()), n=1)
-    return f"unknown key '{shown}'" + (f"; did you mean '{near[0]}'?" if near else "")
+def _unknown(instance: Mapping[str, Any], schema: Mapping[str, Any], known: Container[str]) -> Iterator[str]:
+    order = {key: number for number, key in enumerate(instance, 1)}
+    for key in _extras(instance, schema):
+        if key in known or is_telling(key):
+            near = get_close_matches(key, schema.get("properties", ()), n=1)
+            yield f"unknown key '{key}'" + (f"; did you mean '{near[0]}'?" if near else "")
+        else:
+            yield f"an unknown key (the {counted(order[key])} of this object)"
 
 
 def _reason(keyword: str, wanted: Any, schema: Any) -> str:
@@ -168,8 +184,8 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def _path(place: _Place) -> str:
-    return reduce(member, place, "$")
+def _path(place: _Place, known: Container[str]) -> str:
+    return reduce(lambda path, key: member(path, key, known), place, "$")
 
 
 def _order(place: _Place) -> tuple[tuple[int, str], ...]:

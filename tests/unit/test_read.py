@@ -3,7 +3,12 @@
 import io
 import json
 import math
+import os
+import subprocess
+import sys
+import tempfile
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -12,8 +17,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl import strict
-from etl.read import BadPaths, Record, Unreadable, digest, files, read, records
-from etl.strict import Flaw, member, parse
+from etl.read import BadPaths, BadSetting, Record, Unreadable, digest, files, limit, read, records
+from etl.strict import Flaw, counted, member, parse
 
 FLAWS = [
     (b"", "$", "is not JSON at line 1, column 1"),
@@ -30,6 +35,9 @@ FLAWS = [
     (b'{"a": 1, "a": 1}', "$", "has the key 'a' twice"),
     (b'{"l": [{}, {"x": {"y": 1, "z": 0, "y": 2}}]}', "$.l[1].x", "has the key 'y' twice"),
     (b'{"a": 1, "\\u0061": 1}', "$", "has the key 'a' twice"),
+    (b'{"a": 1, "Jane Doe 1950": 1, "b": 2, "Jane Doe 1950": 1}', "$", "has its 2nd key twice"),
+    (b'{"Jane Doe 1950": {"a": NaN}}', "$.*.a", "NaN is not a JSON number"),
+    (b'{"1950-01-01": [{"b": 1, "b": 2}]}', "$.*[0]", "has the key 'b' twice"),
     (b'{"a": {"b": NaN}}', "$.a.b", "NaN is not a JSON number"),
     (b'{"a": [1, -Infinity]}', "$.a[1]", "-Infinity is not a JSON number"),
     (b'{"a": 1e400}', "$.a", "is a number too large for 64 bit"),
@@ -144,10 +152,37 @@ def test_the_digest_ignores_white_space_and_key_order_only() -> None:
 
 @pytest.mark.parametrize(
     ("key", "path"),
-    [("age", "$.age"), ("PI-RADS", '$."PI-RADS"'), (3, "$[3]"), ('a"b', '$."a\\"b"'), ("", '$.""')],
+    [
+        ("age", "$.age"),
+        ("PI-RADS", '$."PI-RADS"'),
+        (3, "$[3]"),
+        ("a" * 40, "$." + "a" * 40),
+        ("a" * 41, "$.*"),
+        ("Jane Doe", "$.*"),
+        ("age\n", "$.*"),
+        ("", "$.*"),
+        ('a"b', '$."a\\"b"'),
+    ],
 )
-def test_paths(key: str | int, path: str) -> None:
-    assert member("$", key) == path
+def test_paths_tell_known_keys_and_those_that_look_like_a_field(key: str | int, path: str) -> None:
+    assert member("$", key, known=('a"b',)) == path
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (1, "1st"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (12, "12th"),
+        (21, "21st"),
+        (113, "113th"),
+    ],
+)
+def test_places_are_counted_in_words(place: int, told: str) -> None:
+    assert counted(place) == told
 
 
 def found(text: bytes, *, lines: bool = False) -> list[tuple[int, int, object]]:
@@ -255,6 +290,28 @@ def test_documents_over_the_limit_are_refused_and_the_others_read(monkeypatch: p
     assert found(b"\n".join([large, large]), lines=True)[1][2] == json.loads(large)
 
 
+@pytest.mark.parametrize("setting", ["5 MB", "5e6", "-1", "0", "1.5", "٥", "1_000", "1000000001", "9" * 5000])
+def test_a_limit_that_is_no_positive_whole_number_is_refused(
+    monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv("ONCOLAKE_MAX_DOCUMENT_BYTES", setting)
+    with pytest.raises(BadSetting) as caught:
+        limit()
+    assert str(caught.value) == (
+        "ONCOLAKE_MAX_DOCUMENT_BYTES must be a whole number of bytes, from 1 to 1,000,000,000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "most"), [("", 5_000_000), (" ", 5_000_000), ("1", 1), (" 1000000000 ", 1_000_000_000)]
+)
+def test_the_limit_is_5_megabytes_unless_it_is_set(
+    monkeypatch: pytest.MonkeyPatch, setting: str, most: int
+) -> None:
+    monkeypatch.setenv("ONCOLAKE_MAX_DOCUMENT_BYTES", setting)
+    assert limit() == most
+
+
 def test_a_50_megabyte_document_is_refused_without_being_held(tmp_path: Path) -> None:
     for name, start in (("one.json", b"{"), ("list.json", b"[{"), ("lines.ndjson", b"{")):
         file = tmp_path / name
@@ -298,3 +355,76 @@ def test_all_bad_paths_are_reported_at_once(tmp_path: Path) -> None:
         f"'{tmp_path}/notes.txt' does not end in one of .json, .ndjson, .jsonl",
         f"folder '{tmp_path}/empty' holds no file that ends in one of .json, .ndjson, .jsonl",
     )
+
+
+def reasons(*paths: Path) -> tuple[str, ...]:
+    with pytest.raises(BadPaths) as caught:
+        files(paths)
+    return caught.value.reasons
+
+
+def test_a_pipe_is_told_to_be_no_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "f.json")
+    os.mkfifo(tmp_path / "not looked for")
+    (tmp_path / "good.json").touch()
+    told = (f"'{tmp_path}/f.json' is not a regular file",)
+    assert reasons(tmp_path / "f.json") == told
+    assert reasons(tmp_path) == told
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nothing")
+    (tmp_path / "round.json").symlink_to("round.json")
+    assert reasons(tmp_path) == (
+        f"'{tmp_path}/gone.json' does not exist",
+        f"'{tmp_path}/round.json' cannot be read: Too many levels of symbolic links",
+    )
+
+
+#: Lists case files without any rights: root may read everything, whatever the permissions.
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from etl.read import BadPaths, files
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    found = files([Path(sys.argv[1])])
+except BadPaths as error:
+    found = error.reasons
+print(*found, sep=chr(10))
+"""
+
+
+def as_nobody(path: Path) -> list[str]:
+    """The files that an account without any rights finds at a path, or the reasons why there are none."""
+    command = [sys.executable, "-c", AS_NOBODY, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every account can reach."""
+    with tempfile.TemporaryDirectory(prefix="oncolake-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_what_may_not_be_looked_at_is_told_and_never_skipped(open_folder: Path) -> None:
+    for name in ("a/locked/1.json", "b/unlisted/2.json", "c/3.json", ".hidden/4.json"):
+        (open_folder / name).parent.mkdir(parents=True)
+        (open_folder / name).write_bytes(b"{}")
+    (open_folder / "a" / "locked").chmod(0o000)
+    (open_folder / "b" / "unlisted").chmod(0o444)
+    (open_folder / ".hidden").chmod(0o000)
+    try:
+        assert as_nobody(open_folder / "c") == [f"{open_folder}/c/3.json"]
+        assert as_nobody(open_folder) == [
+            f"'{open_folder}/a/locked' cannot be read: Permission denied",
+            f"'{open_folder}/b/unlisted/2.json' cannot be read: Permission denied",
+        ]
+        for path in (open_folder / "a" / "locked", open_folder / "a" / "locked" / "1.json"):
+            assert as_nobody(path) == [f"'{path}' cannot be read: Permission denied"]
+    finally:
+        for name in ("a/locked", "b/unlisted", ".hidden"):
+            (open_folder / name).chmod(0o755)

@@ -57,7 +57,18 @@ KEYWORDS: list[tuple[dict[str, Any], Any, str]] = [
     ),
     ({"patternProperties": {"^x": {}}, "additionalProperties": False}, {"zx": 1, "x": 2}, "unknown key 'zx'"),
     ({"additionalProperties": False}, {"zzz": SECRET}, "unknown key 'zzz'"),
-    ({"additionalProperties": False}, {"z" * 70: SECRET}, f"unknown key '{'z' * 60}...'"),
+    ({"additionalProperties": False}, {"z" * 40: 1}, f"unknown key '{'z' * 40}'"),
+    (
+        {"properties": {"a": {}}, "additionalProperties": False},
+        {"a": 1, "z" * 41: 1},
+        "an unknown key (the 2nd of this object)",
+    ),
+    (
+        {"additionalProperties": False},
+        {f"{SECRET} 01-01": 1},
+        "an unknown key (the 1st of this object)",
+    ),
+    ({"additionalProperties": False}, {"1947": 1}, "an unknown key (the 1st of this object)"),
     (
         {"contains": {"title": "a scan"}, "minContains": 2},
         [SECRET],
@@ -94,6 +105,22 @@ def test_each_keyword_is_told_in_the_schemas_words(schema: dict[str, Any], value
     ((path, told),) = check(schema, value)
     assert told == reason
     assert path == "$.v"
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "path"),
+    [
+        ({"additionalProperties": {"type": "null"}}, {f"{SECRET} Doe": 1}, "$.v.*"),
+        ({"additionalProperties": {"items": {"type": "null"}}}, {SECRET + "!": [None, 1]}, "$.v.*[1]"),
+        ({"patternProperties": {"1947": {"type": "null"}}}, {"01-01-1947": 1}, "$.v.*"),
+        ({"additionalProperties": {"type": "null"}}, {"PI-RADS": 1}, '$.v."PI-RADS"'),
+        ({"properties": {"odd name": {"type": "null"}}}, {"odd name": 1}, '$.v."odd name"'),
+    ],
+)
+def test_a_path_tells_no_key_but_the_schemas_and_those_that_look_like_one(
+    schema: dict[str, Any], value: Any, path: str
+) -> None:
+    assert check(schema, value) == [(path, "must be null")]
 
 
 def test_all_violations_are_found_and_ordered_by_path() -> None:
