@@ -11,6 +11,7 @@ from etl.mapping.paths import (
     json_path,
     leaves,
     lists_above,
+    recursive_references,
     resolve,
     suggestion,
 )  # fmt: skip
@@ -168,3 +169,21 @@ def test_whether_every_value_fits_a_column(facts: Facts, length: int | None, fit
 def test_references_that_do_not_lead_to_a_schema(reference: str, broken: list[str]) -> None:
     schema = {"allOf": [{"properties": {"x": {"$ref": reference}}}], "$defs": {"a": {"type": "string"}}}
     assert list(broken_references(schema)) == broken
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "recursive"),
+    [
+        ({"type": "string"}, {"$ref": "#/$defs/a"}, []),
+        ({"$ref": "#/$defs/a"}, {"type": "string"}, ["#/$defs/a"]),
+        (
+            {"properties": {"x": {"$ref": "#/$defs/b"}}},
+            {"items": {"$ref": "#/$defs/a"}},
+            ["#/$defs/a", "#/$defs/b"],
+        ),
+        ({"items": {"$ref": "#/$defs/b"}}, {"items": {"$ref": "#/$defs/b/items"}}, ["#/$defs/b/items"]),
+    ],
+)
+def test_references_that_lead_back_to_themselves(a: dict, b: dict, recursive: list[str]) -> None:
+    schema = {"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": {"a": a, "b": b}}
+    assert sorted(recursive_references(schema)) == recursive

@@ -1,0 +1,75 @@
+"""What a curator is told while a mapping changes: by init, map check, ingest, coverage and status."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.functional.conftest import Run
+
+PROSTATE = Path(__file__).parents[2] / "mappings" / "prostate"
+FIGURE_13, OTHERS = PROSTATE / "samples" / "figure-13.json", PROSTATE / "samples" / "cases.ndjson"
+STAY = "loaded with an earlier version of this mapping; their rows stay until their documents change."
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The shipped mapping, to be changed."""
+    return Path(shutil.copytree(PROSTATE, tmp_path / "mapping"))
+
+
+def change(folder: Path, file: str, old: str, new: str) -> None:
+    written = folder.joinpath(file).read_text()
+    assert written.count(old) == 1
+    folder.joinpath(file).write_text(written.replace(old, new))
+
+
+def test_cases_of_an_earlier_version_are_told_by_ingest_and_status(run: Run, folder: Path) -> None:
+    assert STAY not in run("ingest", OTHERS).out
+    assert STAY not in run("status").out
+    change(folder, "lesions.yaml", "source_value: indexlesion", "source_value: the index lesion")
+    assert f"24 cases were {STAY}" in run("ingest", "--mappings", folder, FIGURE_13).out
+    assert f"24 cases were {STAY}" in run("status").out
+    assert f"1 case was {STAY}" in run("ingest", OTHERS).out
+
+
+def test_coverage_needs_no_right_to_write(run: Run, lake: Engine, folder: Path) -> None:
+    run("ingest", FIGURE_13)
+    change(folder, "lesions.yaml", "source_value: indexlesion", "source_value: the index lesion")
+    with lake.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        name = connection.scalar(text("SELECT current_database()"))
+        connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    for mappings in ((), ("--mappings", folder)):
+        said = run("coverage", "--format", "csv", *mappings)
+        assert (said.code, said.out.startswith("path,total,")) == (0, True)
+
+
+@pytest.mark.parametrize("command", [("init",), ("ingest", FIGURE_13), ("coverage",)])
+def test_what_map_check_finds_stops_the_other_commands(
+    run: Run, folder: Path, command: tuple[object, ...]
+) -> None:
+    change(folder, "value_maps/wheeler.csv", "target_concept_name\n", "target_concept_name\nL9,x,99,Nine\n")
+    checked = run("map", "check", "--mappings", folder)
+    told = "value_maps/wheeler.csv:2: error: concept 99 'Nine' is not in the vocabulary [unknown-concept]\n"
+    assert (checked.code, told in checked.out) == (1, True)
+    said = run(*command, "--mappings", folder)
+    assert (said.code, told in said.err) == (2, True)
+
+
+def test_a_concept_described_otherwise_asks_for_init(run: Run, folder: Path) -> None:
+    change(folder, "concepts.csv", "2000000001,Index Lesion,", "2000000001,Index lesion of the prostate,")
+    change(folder, "lesions.yaml", "2000000001 Index Lesion", "2000000001 Index lesion of the prostate")
+    assert run("map", "check", "--mappings", folder).code == 0
+    said = run("ingest", "--mappings", folder, FIGURE_13)
+    assert said.code == 2
+    assert "2000000001 is 'Index Lesion (Observation)', not 'Index lesion of the prostate" in said.err
+    assert "run `oncolake init --mappings DIR`" in said.err
+    assert "1 changed" in run("init", "--mappings", folder).out
+    assert run("ingest", "--mappings", folder, FIGURE_13).code == 0
+
+
+def test_a_value_map_that_no_rule_uses_is_a_warning(run: Run) -> None:
+    said = run("map", "check")
+    assert "value_maps/wheeler.csv:1: warning: no rule uses the value map 'wheeler' [unused-map]" in said.out
+    assert "0 errors, 3 warnings, 1 note" in said.out
