@@ -228,7 +228,7 @@ def test_url_prints_the_database_that_is_named(run: Run, lake_url: str) -> None:
 
 def test_map_check_of_the_shipped_mapping_has_no_errors(run: Run) -> None:
     said = run("map", "check")
-    assert (said.code, "0 errors, 0 warnings" in said.out) == (0, True)
+    assert (said.code, "0 errors, " in said.out) == (0, True)
 
 
 def test_map_show_prints_the_document_and_the_code(run: Run) -> None:
