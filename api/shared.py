@@ -1,5 +1,6 @@
 """What the commands share: the database, the mapping folder, and where to print."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
@@ -25,10 +27,14 @@ MappingsOption = Annotated[
 
 #: Columns of a table in a file or a pipe, where there is no terminal to ask.
 _FILE_WIDTH = 120
+_ENDLESS = 1_000_000
 
 #: Results go to stdout, everything else to stderr, so that a pipe gets results only.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_WIDTH)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
+if isinstance(sys.stdout, io.TextIOWrapper):
+    # A character that the terminal's encoding lacks is written as its number.
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 #: Control characters but tab and line feed, written out: in a cell they would drive the terminal.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
@@ -62,6 +68,11 @@ def mapping_folder(path: Path | None) -> Traversable:
 def cell(text: object) -> Text:
     """Data as a table's cell: as it is, because rich takes a plain ``[x]`` or ``:x:`` for markup."""
     return Text(str(text).translate(_CONTROLS))
+
+
+def fits(table: Table) -> bool:
+    """Whether the output is wide enough for a table with no cell folded or cut."""
+    return out.measure(table, options=out.options.update(width=_ENDLESS)).maximum <= out.width
 
 
 def plural(count: int, noun: str, plural_noun: str | None = None) -> str:

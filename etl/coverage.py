@@ -15,22 +15,22 @@ from sqlalchemy import Connection, text
 from etl.mapping.paths import ITEM, json_path, leaves
 from etl.plan import CaseKey, Document, Plan
 
-Status = Literal["mapped", "unmapped", "problem", "ignored", "unused"]
-STATUSES: tuple[Status, ...] = get_args(Status)
+Fate = Literal["mapped", "unmapped", "problem", "ignored", "unused"]
+FATES: tuple[Fate, ...] = get_args(Fate)
 #: Columns of ``Coverage.rows``.
-COLUMNS = ("path", "total", *STATUSES)
+COLUMNS = ("path", "total", *FATES)
 #: How many unmapped values are named for a place.
 MOST_VALUES = 5
 
 #: What the trace reports, the graver ones later: a value that one rule maps and another cannot is not mapped.
 #: A cut value did not arrive whole, so it is a problem and not mapped.
-_REPORTED: Mapping[str, Status] = {
+_REPORTED: Mapping[str, Fate] = {
     "used": "mapped",
     "unmapped": "unmapped",
     "truncated": "problem",
     "invalid": "problem",
 }
-_GRAVITY: Mapping[Status, int] = {status: rank for rank, status in enumerate(_REPORTED.values())}
+_GRAVITY: Mapping[Fate, int] = {fate: rank for rank, fate in enumerate(_REPORTED.values())}
 
 
 class Leaf(NamedTuple):
@@ -40,7 +40,7 @@ class Leaf(NamedTuple):
     """Located: ``$.lesions[0].diam1``."""
     pattern: str
     """The same place in any document: ``$.lesions[*].diam1``."""
-    status: Status
+    fate: Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,17 @@ class Tally:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The counts in the order of ``STATUSES``."""
-        return tuple(getattr(self, status) for status in STATUSES)
+        """The counts in the order of ``FATES``."""
+        return tuple(getattr(self, fate) for fate in FATES)
 
     @property
     def lost(self) -> int:
         """Values that are not in OMOP as they were meant, without anybody having wanted that."""
         return self.unmapped + self.problem + self.unused
 
-    def percent(self, status: Status) -> float:
-        """The share of one status, 0 to 100; 0 when there are no values."""
-        count: int = getattr(self, status)
+    def percent(self, fate: Fate) -> float:
+        """The share of one fate, 0 to 100; 0 when there are no values."""
+        count: int = getattr(self, fate)
         return 100 * count / self.total if self.total else 0.0
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -117,12 +117,12 @@ class Coverage:
 def cover(plan: Plan, document: Document) -> Iterator[Leaf]:
     """Every recorded value of a valid document (what is not null, an object or a list), in its order.
 
-    Its status is ``ignored`` if the mapping ignores its place, else the gravest that a rule reported of it,
+    Its fate is ``ignored`` if the mapping ignores its place, else the gravest that a rule reported of it,
     else ``unused``. Of a document with more items than row ids have room for nothing is loaded: all is a
     problem.
     """
-    status = _judge(plan, document)
-    return (Leaf(path, pattern, status(path, pattern)) for path, pattern, _ in _recorded(document, "$", "$"))
+    fate = _judge(plan, document)
+    return (Leaf(path, pattern, fate(path, pattern)) for path, pattern, _ in _recorded(document, "$", "$"))
 
 
 def coverage(connection: Connection, plan: Plan, show_values: bool = False, batch: int = 1000) -> Coverage:
@@ -131,13 +131,13 @@ def coverage(connection: Connection, plan: Plan, show_values: bool = False, batc
     One SELECT in the connection's transaction, so it sees one state of the lake. Values are looked at only
     with ``show_values``: the result then holds patients' data, if only as codes that no value map knows.
     """
-    tallies: Counter[tuple[str, Status]] = Counter()
+    tallies: Counter[tuple[str, Fate]] = Counter()
     values: Counter[tuple[str, str]] = Counter()
     cases = 0
     for cases, document in enumerate(_newest(connection, plan.mapping, batch), 1):  # noqa: B007 - counted
-        status = _judge(plan, document)
+        fate = _judge(plan, document)
         for path, pattern, value in _recorded(document, "$", "$"):
-            found = status(path, pattern)
+            found = fate(path, pattern)
             tallies[pattern, found] += 1
             if show_values and found == "unmapped":
                 values[pattern, _shown(value)] += 1
@@ -152,17 +152,17 @@ def _newest(connection: Connection, mapping: str, batch: int) -> Iterator[Docume
             yield orjson.loads(row.document)
 
 
-def _judge(plan: Plan, document: Document) -> Callable[[str, str], Status]:
-    """A function that tells the status of a path and its pattern."""
-    found: dict[str, Status] = {}
+def _judge(plan: Plan, document: Document) -> Callable[[str, str], Fate]:
+    """A function that tells the fate of a path and its pattern."""
+    found: dict[str, Fate] = {}
 
     def report(rule: int | None, kind: str, path: str, reason: str) -> None:
-        status = _REPORTED[kind]
+        fate = _REPORTED[kind]
         known = found.get(path)
-        if known is None or _GRAVITY[status] > _GRAVITY[known]:
-            found[path] = status
+        if known is None or _GRAVITY[fate] > _GRAVITY[known]:
+            found[path] = fate
 
-    otherwise: Status = "unused"
+    otherwise: Fate = "unused"
     try:
         plan.trace(document, *_ANY_CASE, plan.empty_rows(), report)
     except OverflowError:
@@ -203,12 +203,12 @@ def _shown(value: object) -> str:
 
 
 def _places(
-    plan: Plan, tallies: Counter[tuple[str, Status]], values: Counter[tuple[str, str]]
+    plan: Plan, tallies: Counter[tuple[str, Fate]], values: Counter[tuple[str, str]]
 ) -> tuple[PlaceCoverage, ...]:
     order = {json_path(segments): rank for rank, (segments, _) in enumerate(leaves(plan.schema))}
     counts: dict[str, dict[str, int]] = {}
-    for (pattern, status), count in tallies.items():
-        counts.setdefault(pattern, {})[status] = count
+    for (pattern, fate), count in tallies.items():
+        counts.setdefault(pattern, {})[fate] = count
     most = _most_frequent(values)
     places = [PlaceCoverage(name, Tally(**found), most.get(name, ())) for name, found in counts.items()]
     last = len(order)

@@ -20,13 +20,14 @@ from api.shared import (
     cell,
     database,
     err,
+    fits,
     mapping_folder,
     out,
     outdated_sentence,
     plural,
 )
 from etl import ingest as stages
-from etl.coverage import COLUMNS, Coverage
+from etl.coverage import COLUMNS, FATES, Coverage, Tally
 from etl.coverage import coverage as read_coverage
 from etl.ingest import FileResult, Summary
 from etl.mapping.tables import LOAD_ORDER
@@ -143,9 +144,9 @@ def _rows_table(summary: Summary) -> Table:
 
 def _problems_table(summary: Summary) -> Table:
     table = Table(title="Problems (unmapped: loaded as concept 0)", title_justify="left")
-    table.add_column("rule", no_wrap=True)
-    table.add_column("kind")
-    table.add_column("values", justify="right")
+    table.add_column("rule", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("values", justify="right", no_wrap=True)
     for (rule, kind), count in summary.loaded.problems.most_common():
         table.add_row(cell(rule), cell(kind), f"{count:,}")
     return table
@@ -186,18 +187,39 @@ def coverage(
 
 
 def _coverage_table(found: Coverage) -> Table:
+    title = f"{plural(found.total.total, 'value')} in {plural(found.cases, 'case')}, what needs a look first"
+    table = Table(title=title, title_justify="left", show_footer=True)
+    _add_counts(table, found)
+    if fits(table):
+        return table
+    narrow = Table(title=title, title_justify="left", show_footer=True)
+    _add_fates(narrow, found)
+    return narrow
+
+
+def _add_counts(table: Table, found: Coverage) -> None:
+    """A column for each count."""
     total = found.total
     footer = ("all", f"{total.total:,}", *(f"{count:,}" for count in total.counts))
-    title = f"{plural(total.total, 'value')} in {plural(found.cases, 'case')}, what needs a look first"
-    table = Table(title=title, title_justify="left", show_footer=True)
     for name, foot in zip(COLUMNS, footer, strict=True):
-        is_path = name == "path"
-        table.add_column(name, justify="left" if is_path else "right", footer=foot, no_wrap=is_path)
-    table.add_column("mapped %", justify="right", footer=f"{total.percent('mapped'):.1f}")
+        table.add_column(name, justify="left" if name == "path" else "right", footer=foot, no_wrap=True)
+    table.add_column("mapped %", justify="right", footer=f"{total.percent('mapped'):.1f}", no_wrap=True)
     for place, row in zip(found.places, found.rows(), strict=True):
         cells = (f"{one:,}" if isinstance(one, int) else cell(one) for one in row)
         table.add_row(*cells, f"{place.tally.percent('mapped'):.1f}")
-    return table
+
+
+def _add_fates(table: Table, found: Coverage) -> None:
+    """The counts in words, each on a line, for a terminal that is too narrow for columns."""
+    table.add_column("path", footer="all", overflow="fold")
+    table.add_column("values", footer=_fates(found.total), justify="right", no_wrap=True)
+    for place in found.places:
+        table.add_row(cell(place.pattern), _fates(place.tally))
+
+
+def _fates(tally: Tally) -> str:
+    counts = zip(FATES, tally.counts, strict=True)
+    return "\n".join(f"{count:,} {fate}" for fate, count in counts if count)
 
 
 def _values_table(found: Coverage) -> Table:

@@ -89,7 +89,7 @@ def test_the_sums_are_those_of_the_single_documents(connection, plan):
         (pattern, sum(leaf.pattern == pattern for leaf in every))
         for pattern in {leaf.pattern for leaf in every}
     }
-    assert sum(leaf.status == "unmapped" for leaf in every) == found.total.unmapped > 0
+    assert sum(leaf.fate == "unmapped" for leaf in every) == found.total.unmapped > 0
     assert all(place.unmapped_values == () for place in found.places)
 
 

@@ -233,7 +233,7 @@ def test_problems_and_used_paths_name_places_of_the_document(document: dict[str,
 @thorough
 @every_case
 def test_every_value_is_mapped_or_told_to_be_lost(document: dict[str, Any]) -> None:
-    assert [leaf for leaf in cover(PLAN, document) if leaf.status == "unused"] == []
+    assert [leaf for leaf in cover(PLAN, document) if leaf.fate == "unused"] == []
 
 
 @thorough

@@ -1,4 +1,4 @@
-"""Coverage, its pure part: every recorded value gets exactly one status, and the counts add up."""
+"""Coverage, its pure part: every recorded value gets exactly one fate, and the counts add up."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from etl.coverage import COLUMNS, STATUSES, Coverage, PlaceCoverage, Tally, cover
+from etl.coverage import COLUMNS, FATES, Coverage, PlaceCoverage, Tally, cover
 from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
 from etl.mapping.paths import json_path, leaves
 from etl.plan import Plan
@@ -39,8 +39,8 @@ def case(**sections: Any) -> dict[str, Any]:
     return {**deepcopy(PATIENT), **sections}
 
 
-def statuses(plan: Plan, document: Mapping[str, Any]) -> dict[str, str]:
-    return {leaf.path: leaf.status for leaf in cover(plan, document)}
+def fates(plan: Plan, document: Mapping[str, Any]) -> dict[str, str]:
+    return {leaf.path: leaf.fate for leaf in cover(plan, document)}
 
 
 def values_in(node: Any) -> Iterator[Any]:
@@ -85,15 +85,16 @@ CASES = [
     ("a value recorded of nothing", {"familyHistory": {"relativePCaAge": 60}},
      "$.familyHistory.relativePCaAge", "problem"),
     ("a value whose condition does not hold",
-     {"biopsyInfo": {"biopsyPerformed": False, "biopsyType": "Fusion"}}, "$.biopsyInfo.biopsyType", "problem"),
+     {"biopsyInfo": {"biopsyPerformed": False, "biopsyType": "Fusion"}},
+     "$.biopsyInfo.biopsyType", "problem"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("sections", "path", "status"), [one[1:] for one in CASES], ids=[one[0] for one in CASES]
+    ("sections", "path", "fate"), [one[1:] for one in CASES], ids=[one[0] for one in CASES]
 )
-def test_a_value_ends_as(plan, sections, path, status):
-    assert statuses(plan, case(**sections))[path] == status
+def test_a_value_ends_as(plan, sections, path, fate):
+    assert fates(plan, case(**sections))[path] == fate
 
 
 def test_nulls_and_empty_sections_are_no_values(plan):
@@ -108,8 +109,8 @@ def test_ignored_covers_a_place_and_all_below_it_but_no_namesake(plan):
         lesionLocationBasedOn="Biopsy",
         familyHistory={"relativePCa": "yes"},
     )
-    found = statuses(ignoring, document)
-    assert {path for path, status in found.items() if status == "ignored"} == {
+    found = fates(ignoring, document)
+    assert {path for path, fate in found.items() if fate == "ignored"} == {
         "$.lesions[0].diam1",
         "$.lesions[0].location[0]",
         '$.lesions[0]."PI-RADS"',
@@ -129,30 +130,30 @@ def test_the_gravest_report_of_a_value_counts_in_whatever_order_it_comes(plan):
 
             grave = {"truncated", "invalid"} & set(told)
             want = "problem" if grave else "unmapped" if "unmapped" in told else "mapped"
-            assert statuses(replace(plan, trace=trace), {"site": "S"}) == {"$.site": want}
+            assert fates(replace(plan, trace=trace), {"site": "S"}) == {"$.site": want}
 
 
 def test_a_document_too_large_for_row_ids_is_a_problem_as_a_whole(plan):
     document = case(lesions=[{"location": ["BLAS"] * 5000}])
-    assert set(statuses(plan, document).values()) == {"problem"}
+    assert set(fates(plan, document).values()) == {"problem"}
 
 
 def test_every_value_of_figure_13_is_mapped(plan):
     figure = json.loads(PROSTATE.joinpath("samples", "figure-13.json").read_text())
     found = list(cover(plan, figure))
-    assert {leaf.status for leaf in found} == {"mapped"}
+    assert {leaf.fate for leaf in found} == {"mapped"}
     assert len(found) == len(list(values_in(figure))) == 27
 
 
-def test_the_statuses_add_up_to_the_values_of_200_samples(plan):
+def test_the_fates_add_up_to_the_values_of_200_samples(plan):
     known = {json_path(segments) for segments, _ in leaves(plan.schema)}
     seen: Counter[str] = Counter()
     for document in sample(200, seed=7):
         found = list(cover(plan, document))
         assert len({leaf.path for leaf in found}) == len(found) == len(list(values_in(document)))
         assert {leaf.pattern for leaf in found} <= known
-        seen.update(leaf.status for leaf in found)
-    assert set(seen) <= set(STATUSES)
+        seen.update(leaf.fate for leaf in found)
+    assert set(seen) <= set(FATES)
     assert seen["unmapped"] > 0 < seen["mapped"]
 
 
@@ -165,11 +166,11 @@ def test_a_tally_adds_up():
     assert (tally.total, tally.lost) == (15, 7)
     assert tally + tally == Tally(10, 2, 4, 6, 8)
     assert tally.percent("mapped") == pytest.approx(100 / 3)
-    assert sum(tally.percent(status) for status in STATUSES) == pytest.approx(100)
+    assert sum(tally.percent(fate) for fate in FATES) == pytest.approx(100)
 
 
 def test_no_values_are_no_percent():
-    assert [Tally().percent(status) for status in STATUSES] == [0, 0, 0, 0, 0]
+    assert [Tally().percent(fate) for fate in FATES] == [0, 0, 0, 0, 0]
 
 
 def test_rows_are_plain_tuples_of_the_columns():
