@@ -8,7 +8,7 @@ from etl.mapping import bound
 from etl.mapping.generate.dates import DateWriter
 from etl.mapping.generate.emit import Lines, Names, located
 from etl.mapping.generate.runtime import NULL
-from etl.mapping.generate.values import Slot, ValueWriter, literal, nullable, slot_of
+from etl.mapping.generate.values import Field, ValueWriter, field_of, literal, nullable
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
 
 PERSON_COLUMNS = (
@@ -79,7 +79,7 @@ class RowWriter:
         concepts = {}
         for column in ("gender_concept_id", "race_concept_id", "ethnicity_concept_id"):
             node = self.mapping.person.get(column, bound.Constant(0))
-            concepts[column] = self.values.field(node, Slot(column, "concept", empty="0"), set())
+            concepts[column] = self.values.field(node, Field(column, "concept", empty="0"), set())
         birth, age = self.lines.fresh("birth"), self.names.of(self.mapping.age.segments)
         self.lines.add(f"{birth} = {self.mapping.folder.mapping.baseline.is_.year} - int({age})")
         patient = self.lines.fresh("patient")
@@ -102,7 +102,7 @@ class RowWriter:
         self.lines.add(f"{row} = base + {number << ITEM_BITS}{' + ' + item if item else ''}")
         fields = self._structure(rule, row, visit, date, parent, parent_id)
         for column, node in rule.columns.items():
-            fields[column] = self.values.field(node, slot_of(rule.target, column, number), known)
+            fields[column] = self.values.field(node, field_of(rule.target, column, number), known)
         table = rule.target.table
         self._append(
             table, [fields.get(column) or _empty(rule.target, column) for column in self.columns[table]]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 
-Problem = Callable[[int | None, str, str, str], None]
+Report = Callable[[int | None, str, str, str], None]
 
 NULL = r"\N"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
@@ -74,7 +74,7 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def cut(text: str, length: int, column: str, rule: int, path: str, problem: Problem) -> str:
+def cut(text: str, length: int, column: str, rule: int, path: str, problem: Report) -> str:
     """Text cut to its column, escaped; a cut is a problem."""
     if len(text) > length:
         problem(rule, "truncated", path, f"longer than the {length} characters of '{column}'")

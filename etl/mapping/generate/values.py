@@ -11,7 +11,7 @@ from etl.mapping.tables import ColumnKind, Target
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Field:
     """The column that a value is for."""
 
     column: str
@@ -34,47 +34,47 @@ class ValueWriter:
         """The value maps, as dicts above the function."""
         return "\n".join(f"{name} = {_encoded(table)!r}" for table, name in self._maps.items())
 
-    def field(self, node: bound.Expression, slot: Slot, known: set[str]) -> str:
+    def field(self, node: bound.Expression, wanted: Field, known: set[str]) -> str:
         """A column's value as a piece of the row's f-string; statements it needs go before the row."""
         if isinstance(node, bound.Constant):
             return literal(str(node.value))
-        value = self._value(node, slot)
+        value = self._value(node, wanted)
         test = recorded(node, self.names)
-        sure = test is None or (test in known and (slot.kind == "concept" or _complete(node)))
-        return f"{{{value}}}" if sure else nullable(value, slot.empty)
+        sure = test is None or (test in known and (wanted.kind == "concept" or _complete(node)))
+        return f"{{{value}}}" if sure else nullable(value, wanted.empty)
 
-    def _value(self, node: bound.Expression, slot: Slot) -> str:
+    def _value(self, node: bound.Expression, wanted: Field) -> str:
         """A variable or literal that holds the expression's value; None when it says nothing."""
         match node:
             case bound.Constant(value):
                 return repr(escape(value)) if isinstance(value, str) else repr(value)
             case bound.Raw(source):
-                return self._raw(source, slot)
+                return self._raw(source, wanted)
             case bound.Translate():
-                return self._translate(node, slot)
+                return self._translate(node, wanted)
             case bound.Template(parts):
-                return self._template(parts, slot)
+                return self._template(parts, wanted)
         name = self.lines.fresh("t")
         self.lines.add(f"{name} = None")
-        self._choose(node, name, slot)
+        self._choose(node, name, wanted)
         return name
 
-    def _choose(self, node: bound.Expression, name: str, slot: Slot) -> None:
+    def _choose(self, node: bound.Expression, name: str, wanted: Field) -> None:
         match node:
             case bound.Guarded(when, then):
                 with self.lines.block(f"if {condition(when, self.names)}:"):
-                    self._choose(then, name, slot)
+                    self._choose(then, name, wanted)
             case bound.Alternatives(items):
-                self._choose(items[0], name, slot)
+                self._choose(items[0], name, wanted)
                 for item in items[1:]:
                     with self.lines.block(f"if {name} is None:"):
-                        self._choose(item, name, slot)
+                        self._choose(item, name, wanted)
             case _:
-                self.lines.add(f"{name} = {self._value(node, slot)}")
+                self.lines.add(f"{name} = {self._value(node, wanted)}")
 
-    def _raw(self, source: bound.Source, slot: Slot) -> str:
+    def _raw(self, source: bound.Source, wanted: Field) -> str:
         value = self.names.of(source.segments)
-        if slot.kind == "integer":
+        if wanted.kind == "integer":
             name = self.lines.fresh("t")
             # JSON Schema counts 20.0 as an integer, PostgreSQL does not.
             self.lines.add(f"{name} = None if {value} is None else int({value})")
@@ -85,42 +85,42 @@ class ValueWriter:
             name = self.lines.fresh("t")
             self.lines.add(f"{name} = None if {value} is None else 'true' if {value} else 'false'")
             return name
-        if _plain(source) and source.facts.fits(slot.length):
+        if _plain(source) and source.facts.fits(wanted.length):
             return value
         name = self.lines.fresh("t")
-        self.lines.add(f"{name} = {value} if {value} is None else {self._text(value, source, slot)}")
+        self.lines.add(f"{name} = {value} if {value} is None else {self._text(value, source, wanted)}")
         return name
 
-    def _text(self, value: str, source: bound.Source, slot: Slot) -> str:
+    def _text(self, value: str, source: bound.Source, wanted: Field) -> str:
         text = value if source.facts.types == {"string"} else f"str({value})"
-        if source.facts.fits(slot.length):
+        if source.facts.fits(wanted.length):
             return f"escape({text})"
-        return self._cut(text, source, slot)
+        return self._cut(text, source, wanted)
 
     @staticmethod
-    def _cut(text: str, source: bound.Source, slot: Slot) -> str:
+    def _cut(text: str, source: bound.Source, wanted: Field) -> str:
         path = located(source.segments)
-        return f"cut({text}, {slot.length}, {slot.column!r}, {slot.number}, {path}, problem)"
+        return f"cut({text}, {wanted.length}, {wanted.column!r}, {wanted.number}, {path}, problem)"
 
-    def _translate(self, node: bound.Translate, slot: Slot) -> str:
+    def _translate(self, node: bound.Translate, wanted: Field) -> str:
         table = self._maps.setdefault(node.table, f"MAP_{identifier(node.name)}_{len(self._maps) + 1}")
         value, name = self.names.of(node.source.segments), self.lines.fresh("t")
         self.lines.add(f"{name} = {table}.get({value})")
         path = located(node.source.segments)
-        if slot.kind == "concept" and not _complete(node):
+        if wanted.kind == "concept" and not _complete(node):
             with self.lines.block(f"if not {name} and {value} is not None:"):
                 self.lines.add(f"{name} = 0")
                 reason = f"no concept for this value in '{node.name}'"
-                self.lines.add(f"problem({slot.number}, 'unmapped', {path}, {reason!r})")
+                self.lines.add(f"problem({wanted.number}, 'unmapped', {path}, {reason!r})")
         elif not _complete(node):
             with self.lines.block(f"if {name} is None and {value} is not None:"):
-                reason = f"'{slot.column}' has nothing for this value in '{node.name}'"
-                self.lines.add(f"problem({slot.number}, 'invalid', {path}, {reason!r})")
+                reason = f"'{wanted.column}' has nothing for this value in '{node.name}'"
+                self.lines.add(f"problem({wanted.number}, 'invalid', {path}, {reason!r})")
         return name
 
-    def _template(self, parts: tuple[str | bound.Source, ...], slot: Slot) -> str:
+    def _template(self, parts: tuple[str | bound.Source, ...], wanted: Field) -> str:
         sources = [part for part in parts if not isinstance(part, str)]
-        safe = all(_plain(one) for one in sources) and _longest(parts) <= (slot.length or _longest(parts))
+        safe = all(_plain(one) for one in sources) and _longest(parts) <= (wanted.length or _longest(parts))
         pieces = [
             literal(part, escaped=not safe) if isinstance(part, str) else f"{{{self._piece(part)}}}"
             for part in parts
@@ -129,7 +129,7 @@ class ValueWriter:
         name = self.lines.fresh("t")
         self.lines.add(f'{name} = None if {" or ".join(tests)} else f"{"".join(pieces)}"')
         if not safe:
-            encode = self._cut(name, sources[0], slot) if slot.length else f"escape({name})"
+            encode = self._cut(name, sources[0], wanted) if wanted.length else f"escape({name})"
             self.lines.add(f"if {name} is not None: {name} = {encode}")
         return name
 
@@ -143,11 +143,11 @@ class ValueWriter:
         return name
 
 
-def slot_of(target: Target, column: str, number: int) -> Slot:
-    """The slot of a table's column, for the rule of this number."""
+def field_of(target: Target, column: str, number: int) -> Field:
+    """The field of a table's column, for the rule of this number."""
     kind = target.kind(column)
     required = kind == "concept" and not target.columns[column].nullable
-    return Slot(column, kind, target.length(column), number, "0" if required else "NULL")
+    return Field(column, kind, target.length(column), number, "0" if required else "NULL")
 
 
 def _encoded(table: tuple[tuple[bound.Key, int | str], ...]) -> dict[bound.Key, int | str]:
