@@ -132,12 +132,6 @@ def read_value_map(path: Traversable) -> ValueMap:
     return ValueMap(path.name.removesuffix(".csv"), tuple(rows))
 
 
-def read_value_maps(mapping_dir: Traversable) -> tuple[ValueMap, ...]:
-    """The value maps of a mapping folder, by name. Raises ConceptFileError at the first wrong file."""
-    found = [one for one in mapping_dir.joinpath(VALUE_MAPS).iterdir() if one.name.endswith(".csv")]
-    return tuple(read_value_map(one) for one in sorted(found, key=lambda one: one.name))
-
-
 def map_vocabulary(mapping: str, name: str) -> str:
     """The vocabulary_id of a mapping's value map; ``VOCABULARY_ID_WIDTH`` characters fit the column."""
     return f"{mapping}.{name}"

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
+from etl.mapping.folder import read_folder
 from migrations import upgrade
-from vocabularies.concepts import Concept, ValueMap, ValueMapRow, lookup, read_value_maps, shipped
+from vocabularies.concepts import Concept, ValueMap, ValueMapRow, lookup, shipped
 from vocabularies.starter import Loaded, StarterError, load_starter, load_value_maps
 
 PROSTATE = files("mappings") / "prostate"
@@ -63,10 +64,10 @@ def test_vocabularies_domains_and_classes_come_along(
 
 def test_loading_twice_changes_nothing(connection: Connection, concepts: dict[int, Concept]) -> None:
     load_starter(connection, concepts.values())
-    load_value_maps(connection, "prostate", read_value_maps(PROSTATE))
+    load_value_maps(connection, "prostate", read_folder(PROSTATE).value_maps.values())
     before = counts(connection)
     assert load_starter(connection, concepts.values()) == Loaded(0, 0, len(concepts))
-    load_value_maps(connection, "prostate", read_value_maps(PROSTATE))
+    load_value_maps(connection, "prostate", read_folder(PROSTATE).value_maps.values())
     assert counts(connection) == before
 
 
@@ -155,7 +156,7 @@ def test_value_maps_arrive_with_the_vocabulary_of_their_targets(
     connection: Connection, concepts: dict[int, Concept]
 ) -> None:
     load_starter(connection, concepts.values())
-    maps = read_value_maps(PROSTATE)
+    maps = read_folder(PROSTATE).value_maps.values()
     assert load_value_maps(connection, "prostate", maps) == sum(len(one.rows) for one in maps)
     rows = connection.execute(
         text("""
