@@ -15,7 +15,7 @@ _CASES = text(
       JOIN lake.documents USING (case_id)
       JOIN lake.uploads USING (upload_id)
      WHERE cases.person_id = :row_id AND documents.version = cases.loaded_version
-     ORDER BY upload_id DESC
+     ORDER BY document_id DESC
     """
 )
 
@@ -70,7 +70,7 @@ def explain(connection: Connection, table_name: str, row_id: int) -> Explanation
 
 
 def explain_person(connection: Connection, person_id: int) -> tuple[CaseOrigin, ...]:
-    """The cases that speak of a person, newest upload first; the first one decided the person's columns."""
+    """The cases that speak of a person, newest document first: the first one decides the person's columns."""
     rows = connection.execute(_CASES, {"row_id": person_id}).mappings()
     found = tuple(CaseOrigin(**row) for row in rows)
     if not found:

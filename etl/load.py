@@ -5,27 +5,29 @@ document or mapping no longer makes are gone, and no other case is touched. Rows
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import orjson
-from sqlalchemy import BigInteger, Connection, Table, TextClause, text
+from sqlalchemy import Connection, text
 
-from etl.identity import case_range
+from etl.delete import delete_rows
 from etl.land import Landed
 from etl.lines import line
-from etl.persons import PersonLine, lock_persons, store_observation_periods, store_persons, store_sites
-from etl.plan import CaseKey, Plan, Problem
+from etl.persons import (
+    Disagreement,
+    hold_statements,
+    lock_persons,
+    store_disagreements,
+    store_observation_periods,
+    store_persons,
+    store_sites,
+)
+from etl.plan import CaseKey, Plan
 from etl.transform import Result, transform
-from omop_schema import OMOP, metadata
+from omop_schema import OMOP
 from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
-
-#: Rows that are not of one case; their ids come from landing.
-SHARED = frozenset(
-    {"person", "observation_period", "care_site", "location", "location_history", "provider", "cohort"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Counts:
     rows: Counter[str] = field(default_factory=Counter)
     """By OMOP table."""
     problems: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By rule name and kind."""
+    """By rule name and kind. Includes disagreements that other cases of the same persons have since."""
     failures: tuple[Failure, ...] = ()
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -62,7 +64,6 @@ class _Made:
 
     landed: Landed
     result: Result
-    document_id: int = 0
 
     @property
     def key(self) -> CaseKey:
@@ -74,7 +75,7 @@ def load(connection: Connection, plan: Plan, landed: Sequence[Landed]) -> Counts
 
     Cases that this plan loaded from this version already, or that have a newer one by now, are left alone.
     Where the database refuses the batch, its halves are tried, until the cases at fault stand alone; those
-    are failures, as are cases that the transform cannot number. What fails stays pending as it was.
+    are failures, as are cases that the transform cannot number or fails on. What fails stays pending.
     Raises the driver's errors when the database itself is at fault (full, read-only, gone).
     """
     made, failures = _transform(plan, landed)
@@ -105,6 +106,10 @@ def pending(connection: Connection, plan: Plan, limit: int = 1000) -> Iterator[l
         after = rows[-1].case_id
 
 
+#: What generated code raises on a document that its schema should not have let through.
+_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+
+
 def _transform(plan: Plan, landed: Sequence[Landed]) -> tuple[list[_Made], tuple[Failure, ...]]:
     made, failures = [], []
     for each in landed:
@@ -112,6 +117,9 @@ def _transform(plan: Plan, landed: Sequence[Landed]) -> tuple[list[_Made], tuple
             made.append(_Made(each, transform(plan, each.document, each.key)))
         except OverflowError as error:
             failures.append(Failure(each.key.case_id, f"cannot be numbered: {error}"))
+        except _FAULTS as error:
+            # The error's own words may hold a value of the document.
+            failures.append(Failure(each.key.case_id, f"the mapping fails on it: {type(error).__name__}"))
     return made, tuple(failures)
 
 
@@ -129,28 +137,39 @@ def _load_or_split(connection: Connection, plan: Plan, made: Sequence[_Made]) ->
 
 
 def _load(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counts:
-    persons = [each.key.person_id for each in made]
-    lock_persons(connection, persons)
+    lock_persons(connection, (each.key.person_id for each in made))
     made, replaced = _lock_cases(connection, plan, made)
     if not made:
         return Counts()
-    _delete(connection, replaced)
+    delete_rows(connection, replaced)
     store_sites(connection, (each.key.care_site_id for each in made))
-    merged = store_persons(connection, plan.columns["person"], _person_lines(made))
-    rows = _store_rows(connection, plan, made)
-    problems = {
-        each.key.case_id: (*each.result.problems, *merged.problems.get(each.key.case_id, ())) for each in made
-    }
-    _store_problems(connection, made, problems)
+    hold_statements(connection, plan.columns["person"], _statements(made))
     _mark_loaded(connection, plan, made)
+    persons = {each.key.person_id for each in made}
+    deciding = store_persons(connection, plan.columns["person"], persons)
+    rows = _store_rows(connection, plan, made)
+    _store_problems(connection, made)
     store_observation_periods(connection, persons)
-    _count_for_uploads(connection, made, problems)
-    rows["person"] = len(merged.lines)
+    cases = {each.key.case_id for each in made}
+    disagreements = store_disagreements(connection, deciding, cases)
+    _count_for_uploads(connection, made, disagreements)
+    rows["person"] = len(cases & set(deciding.values()))
+    return Counts(len(made), +rows, _kinds(plan, made, disagreements))
+
+
+def _statements(made: Sequence[_Made]) -> Iterator[str]:
+    """What each case says of its person, as a line of COPY text that begins with the case_id."""
+    return (f"{each.key.case_id}\t{person}" for each in made for person in each.result.rows["person"])
+
+
+def _kinds(
+    plan: Plan, made: Sequence[_Made], disagreements: Sequence[Disagreement]
+) -> Counter[tuple[str, str]]:
     names = {rule.number: rule.name for rule in plan.rules}
-    kinds = Counter(
-        (names.get(each.rule or 0, "person"), each.kind) for some in problems.values() for each in some
-    )
-    return Counts(len(made), +rows, kinds)
+    problems = (problem for each in made for problem in each.result.problems)
+    kinds = Counter((names.get(each.rule or 0, "person"), each.kind) for each in problems)
+    kinds.update(("person", "disagrees") for _ in disagreements)
+    return kinds
 
 
 def _lock_cases(connection: Connection, plan: Plan, made: Sequence[_Made]) -> tuple[list[_Made], list[int]]:
@@ -163,59 +182,9 @@ def _lock_cases(connection: Connection, plan: Plan, made: Sequence[_Made]) -> tu
         row = rows[each.key.case_id]
         is_loaded = (row.loaded_version, row.plan) == (row.version, plan.digest)
         if row.version == each.landed.version and not is_loaded:
-            left.append(replace(each, document_id=row.document_id))
+            left.append(each)
     replaced = [each.key.case_id for each in left if rows[each.key.case_id].loaded_version is not None]
     return left, replaced
-
-
-def _delete(connection: Connection, cases: Sequence[int]) -> None:
-    if not cases:
-        return
-    ranges = [case_range(case_id) for case_id in cases]
-    values = {"first": [first for first, _ in ranges], "last": [last for _, last in ranges]}
-    # The planner cannot tell how short the ranges are, and would rather read whole tables.
-    connection.execute(text("SET LOCAL enable_seqscan = off"))
-    for table, statement in _deletions().items():
-        with translated_rows(table):
-            connection.execute(statement, values)
-    connection.execute(text("SET LOCAL enable_seqscan = DEFAULT"))
-
-
-@cache
-def event_tables() -> tuple[tuple[Table, str], ...]:
-    """Every OMOP table that holds rows of cases, with its column of packed ids, referenced tables first.
-
-    Not only those of today's mapping: an older one may have written others.
-    """
-    tables = [table for table in metadata.sorted_tables if table.schema == OMOP and table.name not in SHARED]
-    found = []
-    for table in tables:
-        key = next(iter(table.primary_key.columns), None)
-        if table.name == "fact_relationship":
-            found.append((table, "fact_id_1"))
-        elif key is not None and isinstance(key.type, BigInteger):
-            found.append((table, key.name))
-    return tuple(found)
-
-
-@cache
-def _deletions() -> dict[str, TextClause]:
-    return {
-        table.name: text(
-            f"DELETE FROM {table.schema}.{table.name} AS old"  # noqa: S608 - names of our own tables
-            " USING unnest(CAST(:first AS bigint[]), CAST(:last AS bigint[])) AS gone (first, last)"
-            f" WHERE old.{key} BETWEEN gone.first AND gone.last"
-        )
-        for table, key in reversed(event_tables())
-    }
-
-
-def _person_lines(made: Sequence[_Made]) -> list[PersonLine]:
-    return [
-        PersonLine(each.key.case_id, each.key.person_id, each.document_id, person)
-        for each in made
-        for person in each.result.rows["person"]
-    ]
 
 
 def _store_rows(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counter[str]:
@@ -228,20 +197,19 @@ def _store_rows(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Co
     return rows
 
 
-def _store_problems(
-    connection: Connection, made: Sequence[_Made], problems: Mapping[int, Sequence[Problem]]
-) -> None:
+def _store_problems(connection: Connection, made: Sequence[_Made]) -> None:
     connection.execute(_DELETE_PROBLEMS, {"cases": [each.key.case_id for each in made]})
     lines = [
         line(each.key.case_id, each.landed.version, problem.rule, problem.kind, problem.path, problem.reason)
         for each in made
-        for problem in problems[each.key.case_id]
+        for problem in each.result.problems
     ]
     if lines:
         copy(connection, "lake.problems", _PROBLEM, lines)
 
 
 def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[_Made]) -> None:
+    """The cases as loaded, with what they say of their persons: ``hold_statements`` comes before."""
     values = {
         "cases": [each.key.case_id for each in made],
         "first": [each.result.first_date or None for each in made],
@@ -252,14 +220,14 @@ def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[_Made]) -> N
 
 
 def _count_for_uploads(
-    connection: Connection, made: Sequence[_Made], problems: Mapping[int, Sequence[Problem]]
+    connection: Connection, made: Sequence[_Made], disagreements: Iterable[Disagreement]
 ) -> None:
     rows: Counter[int] = Counter()
-    found: Counter[int] = Counter()
+    found = Counter(each.upload_id for each in disagreements)
     for each in made:
         rows[each.landed.upload_id] += sum(map(len, each.result.rows.values()))
-        found[each.landed.upload_id] += len(problems[each.key.case_id])
-    for upload_id in sorted(rows):
+        found[each.landed.upload_id] += len(each.result.problems)
+    for upload_id in sorted({*rows, *found}):
         values = {"upload": upload_id, "rows": rows[upload_id], "problems": found[upload_id]}
         connection.execute(_COUNT_FOR_UPLOAD, values)
 
@@ -272,17 +240,18 @@ _PENDING = text("""
 """)
 _LOCK_CASES = text("SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE")
 _CASES = text("""
-    SELECT case_id, version, loaded_version, plan, document_id
-    FROM lake.cases JOIN lake.documents USING (case_id, version) WHERE case_id = ANY(:cases)
+    SELECT case_id, version, loaded_version, plan FROM lake.cases WHERE case_id = ANY(:cases)
 """)
 _PROBLEM = ("case_id", "version", "rule_id", "kind", "path", "reason")
-_DELETE_PROBLEMS = text("DELETE FROM lake.problems WHERE case_id = ANY(:cases)")
+# Disagreements are not of one case: they are written anew with the person's row.
+_DELETE_PROBLEMS = text("DELETE FROM lake.problems WHERE case_id = ANY(:cases) AND kind <> 'disagrees'")
 _MARK_CASES = text("""
     UPDATE lake.cases
     SET loaded_version = version, loaded_at = now(), plan = :digest,
-        first_date = made.first, last_date = made.last
+        first_date = made.first, last_date = made.last,
+        person = jsonb_strip_nulls(to_jsonb(statements) - 'case_id' - 'person_id')
     FROM unnest(CAST(:cases AS integer[]), CAST(:first AS date[]), CAST(:last AS date[]))
-        AS made (case_id, first, last)
+        AS made (case_id, first, last) LEFT JOIN statements USING (case_id)
     WHERE cases.case_id = made.case_id
 """)
 _COUNT_FOR_UPLOAD = text("""

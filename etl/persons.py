@@ -1,85 +1,26 @@
 """Rows that cases share: one person and observation period over all forms of a patient, one care site a site.
 
-Of several forms the newest document's person wins, and disagreement is a problem.
+What each loaded case says of its person is kept with the case. The newest loaded document decides the row of
+the person, and a case that says otherwise has a problem. Both follow from what is loaded, in whatever order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
-from etl.plan import Problem
 from omop_schema.database import copy
 from omop_schema.refusals import translated_rows
 
-#: Columns in which two forms of one patient must agree.
-COMPARED = ("year_of_birth", "gender_concept_id", "care_site_id")
 
-
-@dataclass(frozen=True, slots=True)
-class PersonLine:
-    """The person row that one case makes, as COPY text, and how new its document is."""
+class Disagreement(NamedTuple):
+    """A loaded case that says otherwise of its person than the case that decides."""
 
     case_id: int
-    person_id: int
-    document_id: int
-    """Grows with the time of landing."""
-    line: str
-
-
-class Stored(NamedTuple):
-    """The person row as stored: whose case it is from, how new that is, and the compared columns as text."""
-
-    case_id: int
-    document_id: int
-    values: tuple[str | None, ...]
-
-
-class Merged(NamedTuple):
-    """What to store: a line for each person whose row changes hands or is renewed; problems by case."""
-
-    lines: list[str]
-    problems: dict[int, list[Problem]]
-
-
-def merge(columns: Sequence[str], lines: Iterable[PersonLine], stored: Mapping[int, Stored]) -> Merged:
-    """Let the newest document of each person win; ``columns`` are those of the lines.
-
-    A case that differs from the one loaded before it gets a problem that names the column and the other case.
-    """
-    known = dict(stored)
-    winning: dict[int, str] = {}
-    problems: dict[int, list[Problem]] = {}
-    for each in sorted(lines, key=lambda line: line.document_id):
-        mine = Stored(each.case_id, each.document_id, _compared(columns, each.line))
-        other = known.get(each.person_id, mine)
-        if other.case_id != mine.case_id:
-            problems[each.case_id] = _disagreements(mine, other)
-        if other.document_id <= mine.document_id:
-            known[each.person_id] = mine
-            winning[each.person_id] = each.line
-    return Merged([winning[person_id] for person_id in sorted(winning)], problems)
-
-
-def _compared(columns: Sequence[str], line: str) -> tuple[str | None, ...]:
-    values = dict(zip(columns, line.rstrip("\n").split("\t"), strict=True))
-    return tuple(None if (value := values.get(name)) == r"\N" else value for name in COMPARED)
-
-
-def _disagreements(mine: Stored, other: Stored) -> list[Problem]:
-    newer = "this" if other.document_id <= mine.document_id else "the other"
-    return [
-        Problem(
-            None,
-            "disagrees",
-            "$",
-            f"person.{name}: case {other.case_id} differs; {newer} case is newer and wins",
-        )
-        for name, one, two in zip(COMPARED, mine.values, other.values, strict=True)
-        if one != two
-    ]
+    upload_id: int
+    """The upload that the case was loaded from."""
+    column: str
 
 
 def lock_persons(connection: Connection, persons: Iterable[int]) -> None:
@@ -93,22 +34,43 @@ def store_sites(connection: Connection, care_sites: Iterable[int | None]) -> Non
     connection.execute(_INSERT_CARE_SITES, {"sites": known})
 
 
-def store_persons(connection: Connection, columns: tuple[str, ...], lines: Sequence[PersonLine]) -> Merged:
-    """Insert or renew the person rows; returns what was stored and where cases disagree.
+def hold_statements(connection: Connection, columns: tuple[str, ...], lines: Iterable[str]) -> None:
+    """Put what cases say of their persons in the temporary table ``statements``, until the transaction ends.
+
+    Each line is a row in COPY's text format: the case_id, then the ``columns`` of the person. Raises
+    RowsRefused when a value does not fit its column.
+    """
+    connection.execute(_CREATE_STATEMENTS)
+    with translated_rows("person"):
+        copy(connection, "statements", ("case_id", *columns), lines)
+
+
+def store_persons(
+    connection: Connection, columns: tuple[str, ...], persons: Iterable[int]
+) -> Mapping[int, int]:
+    """Let the newest loaded document of each person decide the row; returns person_id to deciding case_id.
 
     Raises RowsRefused when a person row breaks a constraint.
     """
-    merged = merge(columns, lines, _stored(connection, [each.person_id for each in lines]))
-    connection.execute(_CREATE_NEW_PERSONS)
+    rows = connection.execute(_DECIDING, {"persons": sorted(set(persons))})
+    deciding = {row.person_id: row.case_id for row in rows}
     with translated_rows("person"):
-        copy(connection, "new_persons", columns, merged.lines)
-        connection.execute(_upsert(columns))
-    return merged
+        connection.execute(_upsert(columns), {"cases": list(deciding.values())})
+    return deciding
 
 
-def _stored(connection: Connection, persons: Sequence[int]) -> dict[int, Stored]:
-    rows = connection.execute(_STORED_PERSONS, {"persons": list(persons)})
-    return {row.person_id: Stored(row.case_id, row.document_id, tuple(row[-len(COMPARED) :])) for row in rows}
+def store_disagreements(
+    connection: Connection, deciding: Mapping[int, int], cases: Container[int]
+) -> list[Disagreement]:
+    """Write the problems of kind ``disagrees`` of all loaded cases of these persons anew.
+
+    Returns those of ``cases``, and those of other cases that agreed in the column before.
+    """
+    before = set(connection.execute(_DELETE_DISAGREEMENTS, {"persons": list(deciding)}).all())
+    rows = connection.execute(_INSERT_DISAGREEMENTS, {"cases": list(deciding.values())}).all()
+    return [
+        Disagreement(*row) for row in rows if row.case_id in cases or (row.case_id, row.said) not in before
+    ]
 
 
 def store_observation_periods(connection: Connection, persons: Iterable[int]) -> None:
@@ -122,7 +84,11 @@ def _upsert(columns: tuple[str, ...]) -> TextClause:
     new = ", ".join(f"excluded.{name}" for name in columns)
     old = ", ".join(f"known.{name}" for name in columns)
     return text(
-        f"INSERT INTO omop.person AS known ({names}) SELECT {names} FROM new_persons ORDER BY person_id"  # noqa: S608
+        f"INSERT INTO omop.person AS known ({names})"  # noqa: S608 - names of our own columns
+        f" SELECT {', '.join(f'said.{name}' for name in columns)} FROM lake.cases,"
+        " jsonb_populate_record(CAST(NULL AS omop.person),"
+        " person || jsonb_build_object('person_id', cases.person_id)) AS said"
+        " WHERE case_id = ANY(CAST(:cases AS integer[])) ORDER BY said.person_id"
         f" ON CONFLICT (person_id) DO UPDATE SET ({names}) = ROW ({new})"
         f" WHERE ({old}) IS DISTINCT FROM ({new})"
     )
@@ -141,18 +107,42 @@ _INSERT_CARE_SITES = text("""
     WHERE care_site_id = ANY(CAST(:sites AS bigint[])) ORDER BY care_site_id
     ON CONFLICT DO NOTHING
 """)
-_CREATE_NEW_PERSONS = text(
-    "CREATE TEMPORARY TABLE IF NOT EXISTS new_persons (LIKE omop.person) ON COMMIT DELETE ROWS"
+_CREATE_STATEMENTS = text(
+    "CREATE TEMPORARY TABLE IF NOT EXISTS statements (case_id integer, LIKE omop.person)"
+    " ON COMMIT DELETE ROWS"
 )
-# Whose values a person row holds: those of the loaded case with the newest document.
-_STORED_PERSONS = text("""
-    SELECT DISTINCT ON (person_id) person_id, cases.case_id, document_id,
-        CAST(year_of_birth AS text), CAST(gender_concept_id AS text), CAST(person.care_site_id AS text)
-    FROM omop.person
-    JOIN lake.cases USING (person_id)
+_DECIDING = text("""
+    SELECT DISTINCT ON (person_id) person_id, cases.case_id
+    FROM lake.cases
     JOIN lake.documents ON (documents.case_id, documents.version) = (cases.case_id, cases.loaded_version)
-    WHERE person_id = ANY(CAST(:persons AS bigint[]))
+    WHERE person_id = ANY(CAST(:persons AS bigint[])) AND person IS NOT NULL
     ORDER BY person_id, document_id DESC
+""")
+# A disagreement is known by its case and its column, which is what the reason begins with.
+_DELETE_DISAGREEMENTS = text("""
+    DELETE FROM lake.problems USING lake.cases
+    WHERE kind = 'disagrees' AND problems.case_id = cases.case_id
+        AND person_id = ANY(CAST(:persons AS bigint[]))
+    RETURNING cases.case_id, substring(reason FROM '^person[.]([a-z_]+):')
+""")
+_INSERT_DISAGREEMENTS = text("""
+    WITH found AS (
+        SELECT other.case_id, other.loaded_version, said, deciding.case_id AS deciding
+        FROM lake.cases AS deciding JOIN lake.cases AS other USING (person_id)
+        CROSS JOIN LATERAL jsonb_object_keys(other.person || deciding.person) AS said
+        WHERE deciding.case_id = ANY(CAST(:cases AS integer[]))
+            AND other.loaded_version IS NOT NULL AND other.person <> deciding.person
+            AND other.person -> said IS DISTINCT FROM deciding.person -> said
+    ), written AS (
+        INSERT INTO lake.problems (case_id, version, kind, path, reason)
+        SELECT case_id, loaded_version, 'disagrees', '$', 'person.' || said || ': case ' || deciding
+            || ' says otherwise; its document is newer and decides'
+        FROM found ORDER BY case_id, said
+    )
+    SELECT found.case_id, upload_id, said
+    FROM found JOIN lake.documents ON (documents.case_id, documents.version)
+        = (found.case_id, found.loaded_version)
+    ORDER BY found.case_id, said
 """)
 _OBSERVATION_PERIODS = text("""
     INSERT INTO omop.observation_period AS known (observation_period_id, person_id,

@@ -20,8 +20,8 @@ import pytest
 from sqlalchemy import BigInteger, Connection, Engine, TextClause, select, text
 
 import etl.ingest
+from etl.delete import event_tables
 from etl.identity import unpack
-from etl.load import event_tables
 from etl.plan import Plan
 from etl.sample import sample
 from etl.setup import prepare

@@ -3,16 +3,18 @@
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import orjson
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from etl.delete import event_tables
+from etl.explain import explain_person
 from etl.identity import case_range, unpack
-from etl.land import Landed, fingerprint, land, receive
-from etl.load import Counts, event_tables, load, pending
-from etl.persons import PersonLine, Stored, merge
+from etl.land import Landed, Upload, fingerprint, land, receive
+from etl.load import Counts, Failure, load, pending
 from etl.plan import Plan
 from etl.read import Record
 from tests.plans import PLAN, PSA, case, install, renewed
@@ -25,12 +27,19 @@ def connection(lake: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def put(connection: Connection, *documents: dict[str, Any]) -> list[Landed]:
+def upload_of(connection: Connection, content: bytes, mapping: str = "mini") -> Upload:
+    return receive(connection, mapping, "x", "tester", fingerprint(io.BytesIO(content)))
+
+
+def record(position: int, document: dict[str, Any]) -> Record:
+    return Record(position, position, orjson.dumps(document), document)
+
+
+def put(connection: Connection, *documents: dict[str, Any], mapping: str = "mini") -> list[Landed]:
     """Land documents as an upload of their own."""
     content = orjson.dumps([documents, query(connection, "SELECT count(*) FROM lake.uploads")])
-    upload = receive(connection, "mini", "x", "tester", fingerprint(io.BytesIO(content)))
-    records = [Record(at, at, orjson.dumps(document), document) for at, document in enumerate(documents, 1)]
-    return land(connection, upload, records, PLAN.case)
+    records = [record(position, document) for position, document in enumerate(documents, 1)]
+    return land(connection, upload_of(connection, content, mapping), records, PLAN.case)
 
 
 def store(connection: Connection, *documents: dict[str, Any], plan: Plan = PLAN) -> Counts:
@@ -192,57 +201,188 @@ def test_problems_are_stored_and_replaced_with_their_case(connection: Connection
 
 
 def disagreements(connection: Connection) -> list[tuple[Any, ...]]:
+    """Form, and reason up to the column."""
     return query(
         connection,
-        "SELECT form, reason FROM lake.problems JOIN lake.cases USING (case_id) WHERE kind = 'disagrees'",
+        "SELECT form, split_part(reason, ':', 1) FROM lake.problems JOIN lake.cases USING (case_id)"
+        " WHERE kind = 'disagrees' ORDER BY 1, 2",
     )
 
 
-def test_the_newest_form_of_a_person_wins_and_disagreement_is_told(connection: Connection) -> None:
-    (old,) = put(connection, case(form="A", age=70, site="FORTH"))
-    load(connection, PLAN, [old])
-    counts = store(connection, case(form="B", age=71, site="FORTH"))
-    assert query(connection, "SELECT year_of_birth FROM omop.person") == [(1929,)]
-    assert disagreements(connection) == [
-        ("B", f"person.year_of_birth: case {old.key.case_id} differs; this case is newer and wins")
-    ]
-    assert counts.problems == {("person", "disagrees"): 1}
-    store(connection, case(form="B", age=70, site="FORTH"))
+def born(connection: Connection) -> list[int]:
+    return [year for (year,) in query(connection, "SELECT year_of_birth FROM omop.person ORDER BY person_id")]
+
+
+YEAR, SITE = "person.year_of_birth", "person.care_site_id"
+
+
+def test_what_a_case_says_of_its_person_is_kept_with_it(connection: Connection) -> None:
+    (landed,) = put(connection, case(site="FORTH"))
+    load(connection, PLAN, [landed])
+    ((said,),) = query(connection, "SELECT person FROM lake.cases")
+    assert {key: said[key] for key in ("year_of_birth", "gender_concept_id", "care_site_id")} == {
+        "year_of_birth": 1930,
+        "gender_concept_id": 0,
+        "care_site_id": landed.key.care_site_id,
+    }
+    assert "person_id" not in said
+    store(connection, case(site=None, age=71))
+    ((said,),) = query(connection, "SELECT person FROM lake.cases")
+    assert (said["year_of_birth"], "care_site_id" in said) == (1929, False)
+
+
+def test_every_case_that_says_otherwise_than_the_newest_has_a_problem(connection: Connection) -> None:
+    (first,) = put(connection, case(form="A", age=70))
+    assert load(connection, PLAN, [first]).problems == {}
+    assert store(connection, case(form="B", age=71)).problems == {("person", "disagrees"): 1}
+    assert disagreements(connection) == [("A", YEAR)]
+    (last,) = put(connection, case(form="C", age=72))
+    assert load(connection, PLAN, [last]).problems == {("person", "disagrees"): 1}, "that of A is known"
+    assert disagreements(connection) == [("A", YEAR), ("B", YEAR)]
+    assert born(connection) == [1928]
+    assert (
+        query(connection, "SELECT version, rule_id, path, reason FROM lake.problems WHERE kind = 'disagrees'")
+        == [
+            (
+                1,
+                None,
+                "$",
+                f"person.year_of_birth: case {last.key.case_id} says otherwise; "
+                "its document is newer and decides",
+            )
+        ]
+        * 2
+    )
+    assert query(connection, "SELECT problems FROM lake.uploads ORDER BY upload_id") == [(1,), (1,), (0,)]
+
+
+def test_a_correction_takes_the_problem_off_the_other_case_too(connection: Connection) -> None:
+    store(connection, case(form="A", age=70))
+    store(connection, case(form="B", age=71))
+    store(connection, case(form="C", age=72, site="CHU"))
+    assert disagreements(connection) == [("A", SITE), ("A", YEAR), ("B", SITE), ("B", YEAR)]
+    store(connection, case(form="A", age=71))
+    assert disagreements(connection) == [("C", SITE), ("C", YEAR)]
+    store(connection, case(form="C", age=71))
     assert disagreements(connection) == []
-    store(connection, case(form="C", age=70, site="CHU"))
-    assert [reason.split(":")[0] for _, reason in disagreements(connection)] == ["person.care_site_id"]
+    assert born(connection) == [1929]
 
 
-def test_an_older_form_that_is_loaded_later_does_not_win(connection: Connection) -> None:
-    old = put(connection, case(form="A", age=70))
-    new = put(connection, case(form="B", age=71, values=[{"day": 900, "psa": 1}]))
-    load(connection, PLAN, new)
-    load(connection, PLAN, old)
-    assert query(connection, "SELECT year_of_birth FROM omop.person") == [(1929,)]
-    assert disagreements(connection) == [
-        ("A", f"person.year_of_birth: case {new[0].key.case_id} differs; the other case is newer and wins")
+def test_cases_of_two_mappings_disagree_like_forms_of_one(connection: Connection) -> None:
+    other = replace(PLAN, mapping="other", digest="2" * 64)
+    store(connection, case(age=70))
+    landed = put(connection, case(age=71), mapping="other")
+    assert load(connection, other, landed).problems == {("person", "disagrees"): 1}
+    assert query(
+        connection,
+        "SELECT mapping, reason LIKE :start FROM lake.problems JOIN lake.cases USING (case_id)",
+        start=f"{YEAR}: case {landed[0].key.case_id} %",
+    ) == [("mini", True)]
+    assert born(connection) == [1929]
+
+
+def raced(document: Any, case_id: int, person_id: int, site: Any, rows: Any, problem: Any) -> tuple[str, str]:
+    """The small mapping with a race for those over 70, and no other row."""
+    race = 8527 if document["age"] > 70 else 0
+    rows["person"].append(f"{person_id}\t0\t1930\t{race}\t0\t\\N\tx\t0\t0\t0\n")
+    return "", ""
+
+
+def test_every_column_of_the_person_is_compared(connection: Connection) -> None:
+    with connection.begin():
+        connection.execute(
+            text(
+                "INSERT INTO omop.concept SELECT 8527, 'White', domain_id, vocabulary_id, concept_class_id,"
+                " standard_concept, 'White', valid_start_date, valid_end_date, invalid_reason"
+                " FROM omop.concept WHERE concept_id = 0 ON CONFLICT DO NOTHING"
+            )
+        )
+    plan = replace(PLAN, run=raced)
+    store(connection, case(form="A", age=70), plan=plan)
+    store(connection, case(form="B", age=71), plan=plan)
+    assert disagreements(connection) == [("A", "person.race_concept_id")]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_person_and_problems_are_the_same_whatever_the_order_of_loading(
+    connection: Connection, order: tuple[int, ...]
+) -> None:
+    landed = [
+        put(connection, case("P1", "A", age=70)),
+        put(connection, case("P1", "B", age=71, values=[{"day": 900, "psa": 1}]), case("P2", "A", age=60)),
+        put(connection, case("P1", "C", age=72)),
+        put(connection, case("P1", "A", age=73, site="CHU"), case("P2", "B", age=60)),
+    ]
+    for place in order:
+        load(connection, PLAN, landed[place])
+    assert born(connection) == [1927, 1940]
+    assert disagreements(connection) == [("B", SITE), ("B", YEAR), ("C", SITE), ("C", YEAR)]
+    deciding = landed[3][0].key.case_id
+    assert query(connection, "SELECT DISTINCT split_part(reason, ' ', 3) FROM lake.problems") == [
+        (str(deciding),)
     ]
     assert query(
         connection,
         "SELECT observation_period_start_date::text, observation_period_end_date::text"
-        " FROM omop.observation_period",
-    ) == [("2000-01-01", "2002-06-19")]
+        " FROM omop.observation_period ORDER BY person_id",
+    ) == [("2000-01-01", "2002-06-19"), ("2000-01-01", "2001-02-04")]
+    with connection.begin():
+        origins = explain_person(connection, landed[0][0].key.person_id)
+    assert [origin.form for origin in origins] == ["A", "C", "B"]
+
+
+def test_the_case_that_decides_is_explained_first_also_within_an_upload(connection: Connection) -> None:
+    landed = put(connection, case(form="B", age=70), case(form="A", age=71), case(form="C", age=72))
+    load(connection, PLAN, landed)
+    assert born(connection) == [1928]
+    with connection.begin():
+        assert [one.form for one in explain_person(connection, landed[0].key.person_id)] == ["C", "A", "B"]
+
+
+def test_an_upload_processed_again_may_bring_a_newer_document_than_a_later_upload(
+    connection: Connection,
+) -> None:
+    early, late = upload_of(connection, b"early"), upload_of(connection, b"late")
+    for upload, form, age in ((late, "A", 70), (early, "B", 71)):
+        document = case(form=form, age=age)
+        load(connection, PLAN, land(connection, upload, [record(1, document)], PLAN.case))
+    assert born(connection) == [1929]
+    with connection.begin():
+        first, second = explain_person(connection, 1)
+    assert (first.form, first.upload_id) == ("B", early.upload_id)
+    assert (second.form, second.upload_id) == ("A", late.upload_id)
 
 
 def test_forms_of_one_person_in_one_batch(connection: Connection) -> None:
-    store(connection, case(form="A", age=70), case(form="B", age=71), case("P2"), case(form="C", age=71))
-    assert query(connection, "SELECT year_of_birth FROM omop.person ORDER BY 1") == [(1929,), (1930,)]
-    assert [form for form, _ in disagreements(connection)] == ["B"]
+    counts = store(
+        connection, case(form="A", age=70), case(form="B", age=71), case("P2"), case(form="C", age=71)
+    )
+    assert born(connection) == [1929, 1930]
+    assert disagreements(connection) == [("A", YEAR)]
+    assert (counts.rows["person"], counts.problems) == (2, {("person", "disagrees"): 1})
 
 
-def test_persons_merge_without_a_database() -> None:
-    columns = ("person_id", "year_of_birth", "care_site_id")
-    lines = [PersonLine(2, 1, 20, "1\t1930\t\\N\n"), PersonLine(1, 1, 10, "1\t1930\t5\n")]
-    merged = merge(columns, lines, {1: Stored(1, 9, ("1931", None, "5"))})
-    assert merged.lines == ["1\t1930\t\\N\n"]
-    assert {case_id: [each.reason for each in some] for case_id, some in merged.problems.items()} == {
-        2: ["person.care_site_id: case 1 differs; this case is newer and wins"]
-    }
+FAULTS = [KeyError("secret"), ValueError("secret"), TypeError("secret"), AttributeError("secret")]
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, IndexError("secret"), ZeroDivisionError("secret")], ids=repr)
+def test_a_document_that_the_mapping_fails_on_blocks_no_other(
+    connection: Connection, fault: Exception
+) -> None:
+    def run(document: Any, *rest: Any) -> tuple[str, str]:
+        if document["patient"] == "P2":
+            raise fault
+        return PLAN.run(document, *rest)
+
+    plan = replace(PLAN, run=run)
+    landed = put(connection, case("P1"), case("P2"), case("P3"))
+    counts = load(connection, plan, landed)
+    assert counts.cases == 2
+    assert counts.failures == (
+        Failure(landed[1].key.case_id, f"the mapping fails on it: {type(fault).__name__}"),
+    )
+    assert store(connection, case("P4"), plan=plan).cases == 1
+    assert [len(batch) for batch in pending(connection, plan)] == [1]
 
 
 def test_a_case_without_dates_has_no_observation_period(connection: Connection) -> None:
