@@ -72,4 +72,4 @@ class MappingError(Exception):
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(sorted(findings))
         count = len(errors(self.findings))
-        super().__init__(f"the mapping has {count} error{'s' * (count != 1)}: see `oncolake map check`")
+        super().__init__(f"the mapping has {count} error{'s' * (count != 1)}; mend them and run it again")

@@ -11,12 +11,14 @@ from jsonschema import Draft202012Validator, SchemaError
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
 from etl.mapping import language
 from etl.mapping.findings import Finding, MappingError, finding
 from etl.mapping.paths import broken_references, recursive_references
+from etl.mapping.shape_errors import in_words
 from vocabularies.concepts import VALUE_MAPS, ConceptFileError, ValueMap, read_value_map
 
 Keys = tuple[str | int, ...]
@@ -122,11 +124,16 @@ class _Reader:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else 1
-            self.report("unreadable", Place(name, line), f"not YAML: {_first_line(error.problem or error)}")
+            problem = _first_line(error.problem or error)
+            if isinstance(error, DuplicateKeyError):
+                problem = problem.partition(" with value")[0]  # what follows repeats both values in full
+            self.report("unreadable", Place(name, line), f"not YAML: {problem}")
         except YAMLError as error:
             self.report("unreadable", Place(name, 1), f"not YAML: {_first_line(error)}")
         except RecursionError:
             self.report("unreadable", Place(name, 1), "nested too deeply")
+        except ValueError as error:  # a date or number that YAML reads as one and that is none
+            self.report("unreadable", Place(name, 1), f"not YAML: {_first_line(error)}")
         return None
 
     def parse(self, file: SourceFile | None, shape: TypeAdapter[Any]) -> Any:
@@ -141,8 +148,7 @@ class _Reader:
                 if one["type"] == "too_short" and any(_inside(other["loc"], one["loc"]) for other in found):
                     continue
                 keys = _written_keys(one["loc"], file)
-                what = ".".join(map(str, one["loc"])) or "file"
-                self.report("bad-shape", file.place(*keys), f"'{what}': {one['msg']}")
+                self.report("bad-shape", file.place(*keys), in_words(one))
         return None
 
     def json(self, name: str, place: Place) -> Mapping[str, Any]:

@@ -108,4 +108,14 @@ def test_a_section_that_is_missing_does_not_hide_the_others(tmp_path: Path) -> N
         ("gone.yaml", "unreadable"),
         (SECTION, "bad-shape"),
     ]
-    assert str(caught.value) == "the mapping has 2 errors: see `oncolake map check`"
+    assert str(caught.value) == "the mapping has 2 errors; mend them and run it again"
+
+
+def test_a_date_that_is_none_is_a_finding(tmp_path: Path) -> None:
+    mini.write(tmp_path)
+    mini.change(tmp_path, MAPPING, "is: 2000-01-01", "is: 2000-13-01")
+    with pytest.raises(MappingError) as caught:
+        read_folder(tmp_path)
+    assert [(one.file, one.kind, one.message) for one in caught.value.findings] == [
+        (MAPPING, "unreadable", "not YAML: month must be in 1..12")
+    ]
