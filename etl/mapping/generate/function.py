@@ -109,7 +109,7 @@ class _Generator:
                 stack.enter_context(self._loop(scope, inner, {anchor.scope}, depth(anchor.scope)))
             name = self.names.of(anchor.source.segments)
             tests = [condition(anchor.when, self.names)] if anchor.when else []
-            with self.lines.block(f"if {' and '.join([*tests, f'{name} is not None'])}:"):
+            with self.lines.block(f"if {' and '.join([*tests, f'ordinal({name}) is not None'])}:"):
                 self.lines.add(f"shift = ordinal(BASE) - ordinal({name})")
                 self._used((anchor.when, anchor.source))
 

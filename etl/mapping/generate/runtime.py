@@ -24,9 +24,17 @@ class _Days(dict[int, str]):
 _DAYS = _Days()
 
 
-def ordinal(text: str) -> int:
-    """The day number of an ISO date."""
-    return date.fromisoformat(text).toordinal()
+def ordinal(text: str | None) -> int | None:
+    """The day number of an ISO date; None without one, and for what no calendar has, like the year 0000.
+
+    A schema may let such a date through: JSON Schema's format "date" does.
+    """
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text).toordinal()
+    except ValueError:
+        return None
 
 
 def days_after(start: str | None, days: int | None) -> str | None:
@@ -34,9 +42,10 @@ def days_after(start: str | None, days: int | None) -> str | None:
 
     JSON Schema counts 20.0 as an integer, so days may be a whole float.
     """
-    if start is None or days is None:
+    first = ordinal(start)
+    if first is None or days is None:
         return None
-    day = ordinal(start) + int(days)
+    day = first + int(days)
     return _DAYS[day] if 1 <= day <= _LAST_DAY else None
 
 
@@ -63,9 +72,10 @@ def years_after(start: str | None, years: int | None) -> str | None:
 
 def moved(text: str | None, shift: int | None) -> str | None:
     """A real date moved by so many days; None when it is unknown, has no anchor, or leaves the calendar."""
-    if text is None or shift is None:
+    real = ordinal(text)
+    if real is None or shift is None:
         return None
-    day = ordinal(text) + shift
+    day = real + shift
     return _DAYS[day] if 1 <= day <= _LAST_DAY else None
 
 
