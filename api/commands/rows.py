@@ -1,18 +1,24 @@
 """Commands about OMOP rows: explain, sql."""
 
 import csv
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import psycopg2
 import typer
+from psycopg2.extensions import new_type, register_type, string_types
 from rich.table import Table
 from sqlalchemy import Connection, CursorResult, text
+from sqlalchemy.exc import DBAPIError
 
-from api.shared import BadInput, database, out, plural
+from api.shared import BadInput, cell, database, err, fits, out, plural
 from etl.explain import CaseOrigin, Explanation, explain, explain_person
 from etl.setup import require_current
+from omop_schema.database import DatabaseError, DatabaseNotInitialised, DatabaseReadOnly
+from omop_schema.refusals import translate
 
 app = typer.Typer()
 
@@ -49,12 +55,12 @@ def explain_row(
 
 def _print_row(found: Explanation) -> None:
     grid = _grid()
-    grid.add_row("row", f"{found.table} {found.row_id}")
+    grid.add_row("row", cell(f"{found.table} {found.row_id}"))
     _add_case(grid, found.case)
-    grid.add_row("rule", f"{found.rule}  ({found.file}:{found.line})")
-    grid.add_row("item", found.item_path)
+    grid.add_row("rule", cell(f"{found.rule}  ({found.file}:{found.line})"))
+    grid.add_row("item", cell(found.item_path))
     for index, path in enumerate(found.paths):
-        grid.add_row("value at" if index == 0 else "", path)
+        grid.add_row("value at" if index == 0 else "", cell(path))
     out.print(grid)
 
 
@@ -67,8 +73,8 @@ def _print_person(person_id: int, origins: tuple[CaseOrigin, ...]) -> None:
 
 
 def _add_case(grid: Table, case: CaseOrigin) -> None:
-    grid.add_row("case", f"{case.case_id}, form {case.form}, version {case.version}")
-    grid.add_row("upload", f"{case.upload_id}, record {case.position} of {case.source}")
+    grid.add_row("case", cell(f"{case.case_id}, form {case.form}, version {case.version}"))
+    grid.add_row("upload", cell(f"{case.upload_id}, record {case.position} of {case.source}"))
 
 
 def _grid() -> Table:
@@ -80,57 +86,112 @@ def _grid() -> Table:
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="A query, or a file that holds one.")],
+    query: Annotated[str, typer.Argument(help="A query, or a .sql file that holds one.")],
     form: Annotated[
         Format, typer.Option("--format", help="plain: tab-separated, without a header.")
     ] = Format.TABLE,
 ) -> None:
-    """Run one read-only query and print its result.
+    """Run one query in a read-only session and print its result.
+
+    That guards against slips and is no security boundary: SQL can switch it off. Where it matters,
+    connect as a role that may only SELECT.
 
     \b
     Example:
       oncolake sql "SELECT count(*) FROM omop.person"
-      oncolake sql docs/queries/cohort.sql
     """
     statement = _statement(query)
     with database() as engine:
         require_current(engine)
         with engine.connect() as connection:
-            connection.execute(text("SET TRANSACTION READ ONLY"))
+            _only_read(connection)
             _print_result(_run(connection, statement), form)
 
 
 def _statement(query: str) -> str:
-    if not query.endswith(".sql"):
-        return query
-    try:
-        return Path(query).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"'{query}' cannot be read: {type(error).__name__}") from None
+    if query.endswith(".sql"):
+        try:
+            query = Path(query).read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
+            raise BadInput(f"'{query}' cannot be read: {type(error).__name__}") from None
+    # Python hands on a byte of the command line that is not UTF-8 as half a surrogate pair.
+    if re.search("[\0\ud800-\udfff]", query):
+        raise BadInput("the query holds bytes that are not text; write it in UTF-8")
+    return query
+
+
+def _only_read(connection: Connection) -> None:
+    """Make the session read-only, not just its first transaction: a query may hold a COMMIT."""
+    connection.execute(text("SET default_transaction_read_only = on"))
+    connection.commit()
+    connection.execute(text("SET TRANSACTION READ ONLY"))
+    # Values as PostgreSQL writes them: Python has no year 10000 and another spelling of arrays.
+    as_written = new_type(tuple(string_types), "AS_WRITTEN", lambda value, cursor: value)
+    opened: Any = connection.connection.dbapi_connection
+    register_type(as_written, opened)
 
 
 def _run(connection: Connection, statement: str) -> "CursorResult[tuple[object, ...]]":
-    from sqlalchemy.exc import ProgrammingError
-
     try:
-        return connection.exec_driver_sql(statement)
-    except ProgrammingError as error:
-        raise BadInput(f"the query is not right: {str(error.orig).splitlines()[0]}") from None
+        # Without parameters % is a character like any other.
+        return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg2.Error):
+            raise
+        if error.orig.pgcode is None and isinstance(error.orig, psycopg2.ProgrammingError):
+            raise BadInput("the query has no result to print; end it with a SELECT") from None
+        refusal = translate(error.orig)
+        if isinstance(refusal, DatabaseReadOnly):
+            raise BadInput(
+                "`oncolake sql` only reads; write with psql and the address of `oncolake url`"
+            ) from None
+        if type(refusal) in (DatabaseError, DatabaseNotInitialised):
+            raise BadInput(f"the query is not right: {_told(error.orig)}") from None
+        raise
+
+
+def _told(error: psycopg2.Error) -> str:
+    """The server's primary message on one line; its DETAIL can hold row data and is left out."""
+    message = error.diag.message_primary or str(error)
+    if error.diag.statement_position is None:
+        # It arose while rows were read, so what stands in quotes can be a row's value.
+        message = re.sub(r'["„“”«»‹›].*["„“”«»‹›]', '"..."', message, flags=re.DOTALL)
+    return " ".join(message.split())
 
 
 def _print_result(result: "CursorResult[tuple[object, ...]]", form: Format) -> None:
     if not result.returns_rows:
-        raise BadInput("the query returns no rows; `oncolake sql` reads, it does not write")
+        raise BadInput("the query has no result to print; end it with a SELECT")
     names = list(result.keys())
     rows = [["" if value is None else str(value) for value in row] for row in result]
     if form is Format.TABLE:
-        table = Table()
-        for index, name in enumerate(names):
-            numbers = all(row[index].replace(".", "", 1).lstrip("-").isdigit() for row in rows if row[index])
-            table.add_column(name, justify="right" if numbers and rows else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*row)
-        out.print(table)
+        table = _result_table(names, rows)
+        out.print(table if fits(table) else _records(names, rows))
+        err.print(plural(len(rows), "row"))
         return
     writer = csv.writer(sys.stdout, delimiter="," if form is Format.CSV else "\t", lineterminator="\n")
     writer.writerows(([names] if form is Format.CSV else []) + rows)
+
+
+def _result_table(names: list[str], rows: list[list[str]]) -> Table:
+    table = Table()
+    for index, name in enumerate(names):
+        numbers = all(row[index].replace(".", "", 1).lstrip("-").isdigit() for row in rows if row[index])
+        table.add_column(cell(name), justify="right" if numbers and rows else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(cell, row))
+    return table
+
+
+def _records(names: list[str], rows: list[list[str]]) -> Table:
+    """The rows one below the other, for a result that is wider than the terminal."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", overflow="fold")
+    grid.add_column(overflow="fold")
+    for number, row in enumerate(rows, 1):
+        grid.add_row(f"row {number:,}", "", style="reverse")
+        for name, value in zip(names, row, strict=True):
+            grid.add_row(cell(name), cell(value))
+    if not rows:
+        grid.add_row(cell(", ".join(names)))
+    return grid
