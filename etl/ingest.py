@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Engine
 
 from etl.land import Fingerprint, Rejection, Upload, claimed, fingerprint, finish, identity, land, receive
 from etl.load import Counts, Failure, load, pending
+from etl.newer import newer_versions
 from etl.plan import CasePaths, Plan
-from etl.read import Record, Unreadable, read
+from etl.read import Record, Unreadable, limit, read
 from etl.validate import Validator
 from omop_schema.database import translated
 
@@ -51,6 +52,8 @@ class FileResult:
     rejections: tuple[Rejection, ...] = ()
     """Why records were rejected: the first 1,000 reasons."""
     loaded: Counts = field(default_factory=Counts)
+    newer: int = 0
+    """Of a file that is already loaded: its cases that have another document by now, which stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,10 @@ def ingest(
 ) -> Summary:
     """Read, land, validate and load files, then load what earlier ingests left unloaded.
 
-    Raises DatabaseError when the database is away, full or read-only. What was landed by then stays, and a
-    re-run completes it.
+    Raises DatabaseError when the database is away, full or read-only: what was landed by then stays, and a
+    re-run completes it. Raises BadSetting, before anything is opened, when the size limit is no number.
     """
+    limit()
     with translated(), engine.connect() as connection:
         run = _Run(connection, plan, Validator(plan.schema), uploader, progress)
         results = tuple(_ingest_file(run, file) for file in files)
@@ -142,8 +146,10 @@ def ingest_stream(
 ) -> FileResult:
     """Ingest one open, seekable stream; ``lines`` says that it holds one document a line.
 
-    The connection must be outside a transaction. Raises the driver's errors: wrap it in ``translated()``.
+    The connection must be outside a transaction. Raises BadSetting, and the driver's errors: wrap it in
+    ``translated()``.
     """
+    limit()
     run = _Run(connection, plan, validator, uploader)
     return _ingest_opened(run, stream, fingerprint(stream), source, lines)
 
@@ -181,10 +187,12 @@ def _ingest_file(run: _Run, file: Path) -> FileResult:
 def _ingest_opened(run: _Run, stream: BinaryIO, print_: Fingerprint, source: str, lines: bool) -> FileResult:
     upload = receive(run.connection, run.plan.mapping, source, run.uploader, print_)
     with claimed(run.connection, upload) as current:
-        if current.outcome == "loaded":
-            return FileResult(source, "already loaded", current.upload_id)
         stream.seek(0)
-        return _process(run, current, stream, _checked(_read(stream, print_, lines), run.validator), source)
+        records = _read(stream, print_, lines)
+        if current.outcome == "loaded":
+            newer = newer_versions(run.connection, current, records, run.plan.case)
+            return FileResult(source, "already loaded", current.upload_id, newer=newer)
+        return _process(run, current, stream, _checked(records, run.validator), source)
 
 
 def _read(stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:

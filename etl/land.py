@@ -42,7 +42,11 @@ class Upload:
 
 
 class Rejection(NamedTuple):
-    """Why a record of an upload is not stored: one reason of maybe several, never with a value of it."""
+    """Why a record of an upload is not stored: one reason of maybe several, never with a value of it.
+
+    The line is for people who have the file before them. ``lake.violations`` keeps the position alone: it
+    finds the record in whatever way its file was broken into lines.
+    """
 
     position: int
     line: int

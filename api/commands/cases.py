@@ -3,6 +3,7 @@
 import csv
 import getpass
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from etl.coverage import COLUMNS, FATES, Coverage, Tally
 from etl.coverage import coverage as read_coverage
 from etl.ingest import FileResult, Summary
 from etl.mapping.tables import LOAD_ORDER
-from etl.read import BadPaths, files
+from etl.read import BadPaths, BadSetting, files, limit
 from etl.sample import sample as make_sample
 from etl.setup import prepare, preview
 from etl.status import outdated
@@ -65,17 +66,26 @@ def ingest(
       oncolake sample 100 > cases.ndjson && oncolake ingest cases.ndjson
     """
     try:
+        limit()
         found = files(paths)
-    except BadPaths as error:
+    except (BadPaths, BadSetting) as error:
         raise BadInput(str(error)) from None
     with database() as engine:
         plan = prepare(engine, mapping_folder(mappings))
         with _progress(found) as report:
-            summary = stages.ingest(engine, plan, found, getpass.getuser(), report)
+            summary = stages.ingest(engine, plan, found, _account(), report)
         with engine.connect() as connection:
             earlier = outdated(connection, plan)
     _print_summary(summary, earlier)
     raise typer.Exit(summary.exit_code)
+
+
+def _account() -> str:
+    """Who runs this, for the upload log: the account's name, or its number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 @contextmanager
@@ -86,7 +96,7 @@ def _progress(found: list[Path]) -> Iterator[Callable[[stages.Progress], None] |
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("reading", total=sum(file.stat().st_size for file in found))
+        task = bar.add_task("reading", total=sum(map(_size, found)))
         done: dict[str, stages.Progress] = {}
 
         def report(one: stages.Progress) -> None:
@@ -98,6 +108,14 @@ def _progress(found: list[Path]) -> Iterator[Callable[[stages.Progress], None] |
         yield report
 
 
+def _size(file: Path) -> int:
+    """The file's bytes; 0 if it is gone by now, which its own line of the report will say."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
 def _print_summary(summary: Summary, earlier: int) -> None:
     for file in summary.files:
         out.print(_sentence(file), markup=False)
@@ -106,7 +124,8 @@ def _print_summary(summary: Summary, earlier: int) -> None:
             out.print(f"  {place}: {rejection.path}: {rejection.reason}", markup=False)
         if len(file.rejections) > SHOWN_REASONS:
             more = len(file.rejections) - SHOWN_REASONS
-            out.print(f"  ... and {more:,} more: lake.violations has them, by upload_id {file.upload_id}")
+            place = f"by upload_id {file.upload_id} and position in the file"
+            out.print(f"  ... and {more:,} more: lake.violations has them, {place}")
     if summary.left_over.cases:
         out.print(f"{plural(summary.left_over.cases, 'case')} landed earlier and loaded now.")
     loaded = summary.loaded
@@ -122,7 +141,9 @@ def _print_summary(summary: Summary, earlier: int) -> None:
 
 def _sentence(file: FileResult) -> str:
     if file.outcome == "already loaded":
-        return f"{file.source}: already loaded, as upload {file.upload_id}; nothing to do."
+        known = f"{file.source}: already loaded, as upload {file.upload_id}; nothing to do."
+        have = "has a newer version, which stays" if file.newer == 1 else "have newer versions, which stay"
+        return f"{known} {file.newer:,} of its cases {have}." if file.newer else known
     if file.upload_id is None:
         return f"{file.source}: {file.outcome}."
     parts = [f"{file.stored:,} stored"]

@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from etl.ingest import FileResult, Progress, Summary, ingest, ingest_stream
-from etl.plan import Plan
+from etl.plan import CasePaths, Plan
+from etl.read import BadSetting
 from etl.status import status
 from etl.validate import Validator
 from omop_schema.database import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, make_engine
@@ -68,6 +70,85 @@ def test_the_same_bytes_are_not_loaded_twice(base: Engine, tmp_path: Path) -> No
     assert again.files[0].upload_id == first.files[0].upload_id
     assert again.exit_code == 0
     assert query(base, "SELECT count(*) FROM lake.uploads") == [(1,)]
+
+
+def test_an_older_file_sent_again_tells_how_many_of_its_cases_are_newer_by_now(
+    base: Engine, tmp_path: Path
+) -> None:
+    old = write(tmp_path, "old.ndjson", lines(case("P1"), case("P2"), case("P3"), case("P1", "B")))
+    run(base, old)
+    assert run(base, old).files[0].newer == 0
+    run(base, write(tmp_path, "new.ndjson", lines(case("P1", age=60), case("P3", age=60), case("P4"))))
+    summary = run(base, old)
+    assert [(file.outcome, file.newer) for file in summary.files] == [("already loaded", 2)]
+    assert summary.exit_code == 0
+    assert query(base, "SELECT year_of_birth FROM omop.person ORDER BY person_id") == [
+        (1940,), (1930,), (1940,), (1930,)
+    ]  # fmt: skip
+
+
+def test_newer_versions_of_documents_that_the_file_did_not_bring_first_are_counted_too(
+    base: Engine, tmp_path: Path
+) -> None:
+    run(base, write(tmp_path, "first.ndjson", lines(case("P1"), case("P2"))))
+    again = write(tmp_path, "again.json", json.dumps([case("P2"), case("P1"), case("P3")]).encode())
+    assert run(base, again).files[0].unchanged == 2
+    assert run(base, again).files[0].newer == 0
+    run(base, write(tmp_path, "new.ndjson", lines(case("P1", age=60), case("P3", age=60))))
+    assert run(base, again).files[0].newer == 2
+    run(base, write(tmp_path, "back.ndjson", lines(case("P1")) + b"\n"))
+    assert run(base, again).files[0].newer == 1, "that of P1 says the same as the file again"
+    other = renewed(PLAN, case=CasePaths("patient", "visit", None))
+    assert run(base, again, plan=other).files[0].newer == 0, "the mapping takes nothing of it for a case"
+
+
+@pytest.mark.parametrize("documents", [[60, 61], [60, 61, 61], [60, 60, 61]])
+def test_an_earlier_document_of_the_same_file_is_no_older_version(
+    base: Engine, tmp_path: Path, documents: list[int]
+) -> None:
+    file = write(tmp_path, "twice.ndjson", lines(*(case(age=age) for age in documents)))
+    run(base, file)
+    assert [(each.outcome, each.newer) for each in run(base, file).files] == [("already loaded", 0)]
+    run(base, write(tmp_path, "new.ndjson", lines(case(age=62))))
+    assert run(base, file).files[0].newer == 1
+
+
+@pytest.mark.parametrize("setting", ["5 MB", "-1", "0"])
+def test_a_wrong_size_limit_is_told_before_anything_is_opened(
+    base: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv("ONCOLAKE_MAX_DOCUMENT_BYTES", setting)
+    with pytest.raises(BadSetting, match="ONCOLAKE_MAX_DOCUMENT_BYTES"):
+        run(base, write(tmp_path, "one.ndjson", lines(case())))
+    with base.connect() as connection, pytest.raises(BadSetting):
+        ingest_stream(connection, PLAN, Validator(PLAN.schema), io.BytesIO(lines(case())), "x", "someone")
+    assert query(base, "SELECT count(*) FROM lake.uploads") == [(0,)]
+
+
+def test_a_document_that_the_mapping_fails_on_is_told_each_time_and_blocks_nothing(
+    base: Engine, tmp_path: Path
+) -> None:
+    def failing(document: Any, *rest: Any) -> tuple[str, str]:
+        if document["patient"] == "P2":
+            raise ValueError(f"secret {document['age']}")
+        return PLAN.run(document, *rest)
+
+    plan = replace(PLAN, run=failing)
+    summary = run(base, write(tmp_path, "a.ndjson", lines(case("P1"), case("P2"), case("P3"))), plan=plan)
+    assert [failure.reason for failure in summary.loaded.failures] == ["the mapping fails on it: ValueError"]
+    assert (summary.loaded.cases, summary.exit_code) == (2, 1)
+    summary = run(base, write(tmp_path, "b.ndjson", lines(case("P4"))), plan=plan)
+    assert (summary.files[0].outcome, summary.loaded.cases, len(summary.loaded.failures)) == ("loaded", 1, 1)
+    assert run(base).left_over.cases == 1, "a mapping that is mended loads it"
+
+
+def test_nothing_that_may_be_a_value_is_stored_with_a_violation(base: Engine, tmp_path: Path) -> None:
+    bad = case("P2", **{"Jane Doe 1950-01-01": 1})
+    run(base, write(tmp_path, "a.ndjson", lines(case("P1"), bad) + b'{"Jane Doe": 1, "Jane Doe": 2}\n'))
+    assert query(base, "SELECT position, path, reason FROM lake.violations ORDER BY position") == [
+        (2, "$", "an unknown key (the 6th of this object)"),
+        (3, "$", "has its 1st key twice"),
+    ]
 
 
 def test_what_is_bad_is_told_and_the_rest_is_stored(base: Engine, tmp_path: Path) -> None:
