@@ -1,11 +1,14 @@
 """The command line: ``oncolake``. Each command is a few lines around a function of ``etl``."""
 
+import os
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from api.commands import cases, mapping, rows, setting_up
-from api.shared import BadInput, err
+from api.shared import BadInput, err, out
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
 from etl.register import RegisterFull
@@ -15,7 +18,7 @@ from omop_schema.database import DatabaseError
 from vocabularies.concepts import ConceptFileError
 from vocabularies.starter import StarterError
 
-BAD_INPUT, NO_DATABASE, INTERRUPTED = 2, 3, 130
+BAD_INPUT, NO_DATABASE, INTERRUPTED, PIPE_CLOSED = 2, 3, 130, 141
 
 app = typer.Typer(
     name="oncolake",
@@ -29,10 +32,26 @@ for module in (setting_up, cases, rows):
 app.add_typer(mapping.app, name="map")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"oncolake {version('oncolake')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Clinical case forms (eCRF JSON) in, traceable OMOP CDM v6.0 rows out."""
+
+
 def main() -> None:
     """Run the command line; every known error is one sentence on stderr and an exit code."""
     try:
-        app()
+        _run()
     except (
         BadInput,
         ConceptFileError,
@@ -46,8 +65,29 @@ def main() -> None:
         _fail(error, BAD_INPUT)
     except DatabaseError as error:
         _fail(error, NO_DATABASE)
-    except KeyboardInterrupt:
-        _fail("stopped; run the same command again to finish", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough.
+        _give_up_on_stdout()
+        sys.exit(PIPE_CLOSED)
+    except OSError as error:
+        _give_up_on_stdout()
+        where = f" '{error.filename}'" if error.filename else ""
+        _fail(f"cannot read or write{where}: {error.strerror}", BAD_INPUT)
+
+
+def _run() -> None:
+    try:
+        app()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        if ended.code == INTERRUPTED:
+            err.print("oncolake: stopped; what was stored stays, run the same command again to finish")
+        raise
+
+
+def _give_up_on_stdout() -> None:
+    """Keep the interpreter from trying to write the rest once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: object, code: int) -> None:
