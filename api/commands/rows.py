@@ -3,6 +3,7 @@
 import csv
 import re
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,8 @@ from omop_schema.database import DatabaseError, DatabaseNotInitialised, Database
 from omop_schema.refusals import translate
 
 app = typer.Typer()
+#: A table needs all its rows to find its widths, and nobody reads more of them on a screen.
+MOST_SHOWN = 1000
 
 
 class Format(StrEnum):
@@ -163,14 +166,25 @@ def _print_result(result: "CursorResult[tuple[object, ...]]", form: Format) -> N
     if not result.returns_rows:
         raise BadInput("the query has no result to print; end it with a SELECT")
     names = list(result.keys())
-    rows = [["" if value is None else str(value) for value in row] for row in result]
     if form is Format.TABLE:
-        table = _result_table(names, rows)
-        out.print(table if fits(table) else _records(names, rows))
-        err.print(plural(len(rows), "row"))
+        _print_table(names, [_texts(row) for row in result.fetchmany(MOST_SHOWN)], result.rowcount)
         return
     writer = csv.writer(sys.stdout, delimiter="," if form is Format.CSV else "\t", lineterminator="\n")
-    writer.writerows(([names] if form is Format.CSV else []) + rows)
+    if form is Format.CSV:
+        writer.writerow(names)
+    writer.writerows(map(_texts, result))
+
+
+def _texts(row: Iterable[object]) -> list[str]:
+    return ["" if value is None else str(value) for value in row]
+
+
+def _print_table(names: list[str], rows: list[list[str]], count: int) -> None:
+    table = _result_table(names, rows)
+    out.print(table if fits(table) else _records(names, rows))
+    err.print(plural(count, "row"))
+    if count > len(rows):
+        err.print(f"Only the first {len(rows):,} are shown: `--format csv` writes them all.")
 
 
 def _result_table(names: list[str], rows: list[list[str]]) -> Table:

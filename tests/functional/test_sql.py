@@ -265,3 +265,12 @@ def installed(
 ) -> subprocess.CompletedProcess[bytes]:
     command = [Path(sys.executable).with_name("oncolake"), *arguments]
     return subprocess.run(command, env=environment, stdout=stdout, stderr=subprocess.PIPE, check=False)
+
+
+def test_a_long_table_is_cut_and_says_so_and_csv_is_whole(run: Run) -> None:
+    query = "SELECT generate_series(1, 2500) AS n"
+    said = run("sql", query)
+    assert "2,500 rows" in said.err
+    assert "Only the first 1,000 are shown" in said.err
+    assert ("1000" in said.out, "1001" in said.out) == (True, False)
+    assert len(run("sql", "--format", "csv", query).out.splitlines()) == 2501
