@@ -146,14 +146,14 @@ def _load(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counts:
     hold_statements(connection, plan.columns["person"], _statements(made))
     _mark_loaded(connection, plan, made)
     persons = {each.key.person_id for each in made}
-    deciding = store_persons(connection, plan.columns["person"], persons)
+    loaded = store_persons(connection, plan.columns["person"], persons)
     rows = _store_rows(connection, plan, made)
     _store_problems(connection, made)
     store_observation_periods(connection, persons)
     cases = {each.key.case_id for each in made}
-    disagreements = store_disagreements(connection, deciding, cases)
+    disagreements = store_disagreements(connection, loaded, cases)
     _count_for_uploads(connection, made, disagreements)
-    rows["person"] = len(cases & set(deciding.values()))
+    rows["person"] = len(cases & {first for first, *_ in loaded})
     return Counts(len(made), +rows, _kinds(plan, made, disagreements))
 
 

@@ -4,7 +4,7 @@ What each loaded case says of its person is kept with the case. The newest loade
 the person, and a case that says otherwise has a problem. Both follow from what is loaded, in whatever order.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -47,27 +47,33 @@ def hold_statements(connection: Connection, columns: tuple[str, ...], lines: Ite
 
 def store_persons(
     connection: Connection, columns: tuple[str, ...], persons: Iterable[int]
-) -> Mapping[int, int]:
-    """Let the newest loaded document of each person decide the row; returns person_id to deciding case_id.
+) -> list[list[int]]:
+    """Let the newest loaded document of each person decide the row.
 
-    Raises RowsRefused when a person row breaks a constraint.
+    Returns the loaded cases of each person, newest document first: the first one decides. Raises RowsRefused
+    when a person row breaks a constraint.
     """
-    rows = connection.execute(_DECIDING, {"persons": sorted(set(persons))})
-    deciding = {row.person_id: row.case_id for row in rows}
+    found: dict[int, list[int]] = {}
+    for row in connection.execute(_LOADED, {"persons": sorted(set(persons))}):
+        found.setdefault(row.person_id, []).append(row.case_id)
     with translated_rows("person"):
-        connection.execute(_upsert(columns), {"cases": list(deciding.values())})
-    return deciding
+        connection.execute(_upsert(columns), {"cases": [first for first, *_ in found.values()]})
+    return list(found.values())
 
 
 def store_disagreements(
-    connection: Connection, deciding: Mapping[int, int], cases: Container[int]
+    connection: Connection, loaded: Iterable[Sequence[int]], cases: Container[int]
 ) -> list[Disagreement]:
-    """Write the problems of kind ``disagrees`` of all loaded cases of these persons anew.
+    """Write the problems of kind ``disagrees`` anew; ``loaded`` is what ``store_persons`` returned.
 
     Returns those of ``cases``, and those of other cases that agreed in the column before.
     """
-    before = set(connection.execute(_DELETE_DISAGREEMENTS, {"persons": list(deciding)}).all())
-    rows = connection.execute(_INSERT_DISAGREEMENTS, {"cases": list(deciding.values())}).all()
+    shared = [each for each in loaded if len(each) > 1]
+    if not shared:
+        return []
+    every = [case_id for each in shared for case_id in each]
+    before = set(connection.execute(_DELETE_DISAGREEMENTS, {"cases": every}).all())
+    rows = connection.execute(_INSERT_DISAGREEMENTS, {"cases": [first for first, *_ in shared]}).all()
     return [
         Disagreement(*row) for row in rows if row.case_id in cases or (row.case_id, row.said) not in before
     ]
@@ -111,8 +117,8 @@ _CREATE_STATEMENTS = text(
     "CREATE TEMPORARY TABLE IF NOT EXISTS statements (case_id integer, LIKE omop.person)"
     " ON COMMIT DELETE ROWS"
 )
-_DECIDING = text("""
-    SELECT DISTINCT ON (person_id) person_id, cases.case_id
+_LOADED = text("""
+    SELECT person_id, cases.case_id
     FROM lake.cases
     JOIN lake.documents ON (documents.case_id, documents.version) = (cases.case_id, cases.loaded_version)
     WHERE person_id = ANY(CAST(:persons AS bigint[])) AND person IS NOT NULL
@@ -120,10 +126,8 @@ _DECIDING = text("""
 """)
 # A disagreement is known by its case and its column, which is what the reason begins with.
 _DELETE_DISAGREEMENTS = text("""
-    DELETE FROM lake.problems USING lake.cases
-    WHERE kind = 'disagrees' AND problems.case_id = cases.case_id
-        AND person_id = ANY(CAST(:persons AS bigint[]))
-    RETURNING cases.case_id, substring(reason FROM '^person[.]([a-z_]+):')
+    DELETE FROM lake.problems WHERE case_id = ANY(CAST(:cases AS integer[])) AND kind = 'disagrees'
+    RETURNING case_id, substring(reason FROM '^person[.]([a-z_]+):')
 """)
 _INSERT_DISAGREEMENTS = text("""
     WITH found AS (
