@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from etl.mapping.paths import ITEM, json_path, leaves
 from etl.plan import CaseKey, Document, Plan
+from etl.transform import FAULTS
 
 Fate = Literal["mapped", "unmapped", "problem", "ignored", "unused"]
 FATES: tuple[Fate, ...] = get_args(Fate)
@@ -165,7 +166,7 @@ def _judge(plan: Plan, document: Document) -> Callable[[str, str], Fate]:
     otherwise: Fate = "unused"
     try:
         plan.trace(document, *_ANY_CASE, plan.empty_rows(), report)
-    except OverflowError:
+    except FAULTS:  # as in load: such a case is not loaded at all
         found, otherwise = {}, "problem"
     ignored = _ignored_by(tuple(plan.ignored))
     return lambda path, pattern: "ignored" if ignored(pattern) else found.get(path, otherwise)

@@ -24,7 +24,7 @@ from etl.persons import (
     store_sites,
 )
 from etl.plan import CaseKey, Plan
-from etl.transform import Result, transform
+from etl.transform import FAULTS, Result, transform
 from omop_schema import OMOP
 from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
@@ -106,10 +106,6 @@ def pending(connection: Connection, plan: Plan, limit: int = 1000) -> Iterator[l
         after = rows[-1].case_id
 
 
-#: What generated code raises on a document that its schema should not have let through.
-_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-
-
 def _transform(plan: Plan, landed: Sequence[Landed]) -> tuple[list[_Made], tuple[Failure, ...]]:
     made, failures = [], []
     for each in landed:
@@ -117,7 +113,7 @@ def _transform(plan: Plan, landed: Sequence[Landed]) -> tuple[list[_Made], tuple
             made.append(_Made(each, transform(plan, each.document, each.key)))
         except OverflowError as error:
             failures.append(Failure(each.key.case_id, f"cannot be numbered: {error}"))
-        except _FAULTS as error:
+        except FAULTS as error:
             # The error's own words may hold a value of the document.
             failures.append(Failure(each.key.case_id, f"the mapping fails on it: {type(error).__name__}"))
     return made, tuple(failures)

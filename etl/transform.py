@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from etl.identity import pack
 from etl.plan import CaseKey, Document, Plan, Problem, Rows
 
+#: What generated code raises on a document that its schema should not have let through.
+FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+
 _UNESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 

@@ -183,3 +183,8 @@ def test_rows_are_plain_tuples_of_the_columns():
     assert report.rows() == (("$.b", 4, 1, 3, 0, 0, 0), ("$.a", 2, 0, 0, 0, 2, 0))
     assert report.value_rows() == (("$.b", "x", 2), ("$.b", "y", 1))
     assert report.total == Tally(mapped=1, unmapped=3, ignored=2)
+
+
+def test_a_document_the_mapping_fails_on_is_a_problem_as_a_whole(plan):
+    broken = case(clinicalBaselineData={"age": "seventy", "psa": []})
+    assert {leaf.fate for leaf in cover(plan, broken)} == {"problem"}
