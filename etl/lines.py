@@ -1,5 +1,6 @@
 """Lines of PostgreSQL's COPY text format."""
 
+NULL = r"\N"
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
@@ -18,4 +19,4 @@ def _field(value: str | int | bytes | None) -> str:
         return escape(value)
     if isinstance(value, bytes):
         return r"\\x" + value.hex()
-    return r"\N" if value is None else str(value)
+    return NULL if value is None else str(value)

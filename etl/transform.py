@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from etl.identity import pack
+from etl.lines import NULL
 from etl.plan import CaseKey, Document, Plan, Problem, Rows
 
 #: What generated code raises on a document that its schema should not have let through.
@@ -41,7 +42,7 @@ def decode(plan: Plan, table: str, line: str) -> dict[str, str | None]:
 
 
 def _unescape(text: str) -> str | None:
-    if text == r"\N":
+    if text == NULL:
         return None
     if "\\" not in text:
         return text

@@ -5,6 +5,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from etl.identity import pack
+from etl.lines import NULL, escape
 from etl.mapping import bound
 from etl.mapping.bind import bind
 from etl.mapping.findings import MappingError
@@ -16,7 +17,8 @@ from etl.plan import CasePaths, Plan, Rule, Run
 #: What the generated source may name besides builtins.
 _NAMESPACE: Mapping[str, Any] = {
     "EMPTY": {},
-    "NULL": runtime.NULL,
+    "NULL": NULL,
+    "escape": escape,
     **{
         name: getattr(runtime, name)
         for name in (
@@ -25,7 +27,6 @@ _NAMESPACE: Mapping[str, Any] = {
             "months_after",
             "years_after",
             "moved",
-            "escape",
             "cut",
             "overflow",
         )

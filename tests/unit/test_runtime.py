@@ -2,11 +2,11 @@
 
 import pytest
 
+from etl.lines import escape
 from etl.mapping.generate import runtime
 from etl.mapping.generate.runtime import (
     cut,
     days_after,
-    escape,
     months_after,
     moved,
     ordinal,

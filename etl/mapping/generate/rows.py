@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from etl.identity import ITEM_BITS
+from etl.lines import NULL
 from etl.mapping import bound
 from etl.mapping.generate.dates import DateWriter
 from etl.mapping.generate.emit import Lines, Names, located
-from etl.mapping.generate.runtime import NULL
 from etl.mapping.generate.values import Field, ValueWriter, field_of, literal, nullable
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import date
 
+from etl.lines import escape
+
 Report = Callable[[int | None, str, str, str], None]
 
-NULL = r"\N"
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _LAST_DAY = date.max.toordinal()
 _MONTHS = 12
 
@@ -77,11 +77,6 @@ def moved(text: str | None, shift: int | None) -> str | None:
         return None
     day = real + shift
     return _DAYS[day] if 1 <= day <= _LAST_DAY else None
-
-
-def escape(text: str) -> str:
-    """Text as a field of PostgreSQL's COPY text format."""
-    return text.translate(_ESCAPES)
 
 
 def cut(text: str, length: int, column: str, rule: int, path: str, problem: Report) -> str:

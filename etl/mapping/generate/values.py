@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from etl.lines import escape
 from etl.mapping import bound
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, located, recorded
-from etl.mapping.generate.runtime import escape
 from etl.mapping.tables import ColumnKind, Target
 
 
