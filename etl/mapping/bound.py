@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, Union
 
 from etl.mapping.folder import Folder, Place
-from etl.mapping.paths import Facts, Segments
+from etl.mapping.paths import Facts, Segments, item_scope
 from etl.mapping.tables import Target
 
 Key = str | int | bool
@@ -35,6 +35,15 @@ class IsIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Some:
+    """The condition holds for at least one item of the list."""
+
+    scope: Segments
+    """The list's items."""
+    where: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
 class Negated:
     """The condition does not hold."""
 
@@ -49,7 +58,7 @@ class Joined:
     conditions: tuple["Condition", ...]
 
 
-Condition = Union[Recorded, IsIn, Negated, Joined]  # noqa: UP007
+Condition = Union[Recorded, IsIn, Some, Negated, Joined]  # noqa: UP007
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,14 @@ class Template:
     parts: tuple[str | Source, ...]
 
 
-Expression = Union[Constant, Raw, Translate, Guarded, Alternatives, Template]  # noqa: UP007
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The sum of whole numbers; nothing when one of them is not recorded."""
+
+    sources: tuple[Source, ...]
+
+
+Expression = Union[Constant, Raw, Sum, Translate, Guarded, Alternatives, Template]  # noqa: UP007
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +126,15 @@ class VisitDate:
     """The date of a visit; unknown when the case has no such visit."""
 
     visit: str
+    every: bool = False
+    """Of a visit that items have: all its dates, for the earliest or latest of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeDate:
+    """The start of an episode; unknown when the case has no such episode."""
+
+    episode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +149,7 @@ class Later:
     """So many days, months or years after another date."""
 
     start: "OneDate"
-    source: Source
+    source: Source | int
     unit: Literal["days", "months", "years"]
 
 
@@ -136,7 +161,15 @@ class Extreme:
     dates: tuple["OneDate", ...]
 
 
-OneDate = Union[BaselineDate, VisitDate, RealDate, Later, Extreme]  # noqa: UP007
+@dataclass(frozen=True, slots=True)
+class GuardedDate:
+    """The date when the condition holds, otherwise none."""
+
+    condition: Condition
+    date: "OneDate"
+
+
+OneDate = Union[BaselineDate, VisitDate, EpisodeDate, RealDate, Later, Extreme, GuardedDate]  # noqa: UP007
 Dates = tuple[OneDate, ...]
 """The first that is known."""
 
@@ -214,19 +247,64 @@ def with_rows(rule: BoundRule) -> Iterator[BoundRule]:
         yield from with_rows(child)
 
 
-def sources(node: Any) -> Iterator[Source]:
-    """Every source that an expression, a condition, a date or a tuple of them reads."""
+def sources(node: Any, *, of_items: bool = True) -> Iterator[Source]:
+    """Every source that an expression, a condition, a date or a tuple of them reads.
+
+    Without ``of_items``, conditions on the items of other lists are left out.
+    """
     if isinstance(node, Source):
         yield node
     elif isinstance(node, (tuple, Mapping)):
         for one in node.values() if isinstance(node, Mapping) else node:
-            yield from sources(one)
+            yield from sources(one, of_items=of_items)
+    elif isinstance(node, Some) and not of_items:
+        return
     elif is_dataclass(node) and not isinstance(node, (BoundRule, Facts, Target, type)):
         for field in fields(node):
-            yield from sources(getattr(node, field.name))
+            yield from sources(getattr(node, field.name), of_items=of_items)
+
+
+def somes(node: Any) -> Iterator[Some]:
+    """Every condition on the items of a list that stands in a condition, an expression, dates or a tuple."""
+    if isinstance(node, (tuple, Mapping)):
+        for one in node.values() if isinstance(node, Mapping) else node:
+            yield from somes(one)
+    elif is_dataclass(node) and not isinstance(node, (BoundRule, Facts, Target, type)):
+        if isinstance(node, Some):
+            yield node
+        for field in fields(node):
+            yield from somes(getattr(node, field.name))
+
+
+def dating(dates: Dates) -> Iterator[Source]:
+    """The values that dates are made of, without those that only decide between them."""
+    for date in dates:
+        match date:
+            case RealDate(source):
+                yield source
+            case Later(start, source):
+                yield from dating((start,))
+                yield from sources(source)
+            case Extreme(_, among):
+                yield from dating(among)
+            case GuardedDate(_, inner):
+                yield from dating((inner,))
+
+
+def shared_scope(one: Segments, other: Segments) -> Segments:
+    """The innermost item that two items have in common; () for the case."""
+    common = next(
+        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
+    return item_scope(one[:common])
+
+
+def parts(rule: BoundRule) -> tuple[Any, ...]:
+    """What one rule says itself, without the rows recorded of it."""
+    return (rule.when, rule.concept, rule.drivers, rule.columns, rule.visit, rule.date, rule.end)
 
 
 def rule_sources(rule: BoundRule) -> tuple[Source, ...]:
     """What one rule reads itself, without the rows recorded of it, each once."""
-    parts = (rule.when, rule.concept, rule.drivers, rule.columns, rule.visit, rule.date, rule.end)
-    return tuple(dict.fromkeys(sources(parts)))
+    return tuple(dict.fromkeys(sources(parts(rule))))

@@ -35,11 +35,22 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Value = str | int | bool
+Values = Annotated[tuple[Value, ...], Field(min_length=1)]
+
+
 class IsOneOf(_Shape):
-    """True when the value at ``path`` is one of the listed values."""
+    """True when the value at ``path`` is one of the listed values, or of those of a named group."""
 
     path: Path
-    in_: tuple[str | int | bool, ...] = Field(alias="in", min_length=1)
+    in_: Name | Values = Field(alias="in")
+
+
+class Some(_Shape):
+    """True when ``where`` holds for at least one item of the list; its paths start at the item."""
+
+    some: Path
+    where: "Condition"
 
 
 class Not(_Shape):
@@ -89,7 +100,13 @@ class Use(_Shape):
 
 def _condition_shape(value: Any) -> str:
     return _shape_of(
-        value, {"path": "one_of", "not": "not", "any": "any", "all": "all"}, IsOneOf, Not, AnyOf, AllOf
+        value,
+        {"path": "one_of", "some": "some", "not": "not", "any": "any", "all": "all"},
+        IsOneOf,
+        Some,
+        Not,
+        AnyOf,
+        AllOf,
     )
 
 
@@ -116,6 +133,7 @@ Condition = Annotated[
     Union[  # noqa: UP007 - a forward reference inside Annotated needs the long form
         Annotated[Path, Tag("plain")],
         Annotated[IsOneOf, Tag("one_of")],
+        Annotated[Some, Tag("some")],
         Annotated[Not, Tag("not")],
         Annotated[AnyOf, Tag("any")],
         Annotated[AllOf, Tag("all")],
@@ -136,28 +154,42 @@ When = Annotated[
     str,
     Field(
         min_length=1,
-        description="A date: 'baseline', a visit's name, a path to a real date, or one of these"
-        " '+ PATH days|months|years'",
+        description="A date: 'baseline', a visit's name, an episode's name (its start), the path of a real"
+        " date, or one of these '+ PATH days|months|years' or '+ NUMBER days|months|years'",
     ),
 ]
 
 
 class Earliest(_Shape):
-    """The earliest of the dates that are known."""
+    """The earliest of the dates that are known. A visit of items is all of them, as far as they are ours."""
 
     earliest: tuple[When, ...] = Field(min_length=1)
 
 
 class Latest(_Shape):
-    """The latest of the dates that are known."""
+    """The latest of the dates that are known. A visit of items is all of them, as far as they are ours."""
 
     latest: tuple[When, ...] = Field(min_length=1)
 
 
+class DateChoice(_Shape):
+    """The date when the condition holds, otherwise none."""
+
+    when: "Condition"
+    is_: When = Field(alias="is")
+
+
+OneDate = When | DateChoice | Earliest | Latest
 Dates = Annotated[
-    When | tuple[When, ...] | Earliest | Latest,
+    OneDate | tuple[OneDate, ...],
     Field(description="A date; a list: the first that is known; or the earliest or latest of a list"),
 ]
+
+
+class Sum(_Shape):
+    """The sum of whole numbers; nothing unless all of them are recorded."""
+
+    sum: tuple[Path, ...] = Field(min_length=2)
 
 
 class Visit(_Shape):
@@ -171,9 +203,13 @@ class Visit(_Shape):
 
 
 class Episode(_Shape):
-    """A row of episode; rules that name it become its events (OMOP oncology extension)."""
+    """A row of episode; rules that name it become its events (OMOP oncology extension).
+
+    An episode is written once: with ``each``, for the first item whose condition holds.
+    """
 
     concept: ConceptText
+    each: Path | None = None
     object: Expression = Field(description="The diagnosis the episode is about")
     start: Dates
     end: Dates | None = None
@@ -183,13 +219,19 @@ class Episode(_Shape):
 
 
 class Rule(_Shape):
-    """One row for each item (or for the case) that has something to say."""
+    """One row for each item (or for the case) that has something to say.
 
-    table: str = Field(description="The OMOP table")
+    ``table`` and ``concept`` may be left out only where ``like`` brings them.
+    """
+
+    like: str | None = Field(
+        default=None, description="The rule that this one is like, with its rows, but for what is said here"
+    )
+    table: str | None = Field(default=None, description="The OMOP table")
     each: Path | None = Field(default=None, description="Write a row for each item of this list")
     when: Condition | None = Field(default=None, description="Only when this holds")
-    concept: Expression
-    number: Path | None = Field(default=None, description="value_as_number")
+    concept: Expression | None = None
+    number: Path | Sum | None = Field(default=None, description="value_as_number")
     value: Expression | None = Field(default=None, description="value_as_concept_id")
     unit: ConceptText | None = None
     title: Expression | None = Field(default=None, description="note_title")
@@ -201,9 +243,14 @@ class Rule(_Shape):
     date: Dates | None = Field(default=None, description="Default: the visit's date")
     end: Dates | None = None
     episode: str | None = Field(default=None, description="The episode whose event this row is")
-    of: str | None = Field(default=None, description="The rule whose first row this row is recorded of")
+    of: str | None = Field(
+        default=None,
+        description="The rule whose first row, of the same item if it has items, this is recorded of",
+    )
     set: dict[str, Expression] = Field(default={}, description="Any other column by its real name")
-    rows: dict[Name, "Rule"] = Field(default={}, description="Rows recorded of this row")
+    rows: dict[Name, "Rule | None"] = Field(
+        default={}, description="Rows recorded of this row; null leaves out one of the rule that this is like"
+    )
     comment: str | None = Field(default=None, description="For the ETL document")
 
 
@@ -266,6 +313,7 @@ class Mapping(_Shape):
     visits: dict[Name, Visit] = {}
     episodes: dict[Name, Episode] = {}
     define: dict[Name, Expression] = {}
+    groups: dict[Name, Values] = Field(default={}, description="Named values for conditions' 'in'")
     defaults: dict[str, dict[str, Expression]] = Field(
         default={}, description="Columns by table, for every row"
     )

@@ -78,7 +78,6 @@ def test_conditions(written: Any, shape: type) -> None:
         rule(when={"any": []}),
         rule(rows={"Upper": rule()}),
         rule(rows={"a.b": rule()}),
-        {"table": "measurement"},
         "text",
     ],
 )

@@ -7,11 +7,13 @@ from typing import Literal, NamedTuple
 from etl.mapping import bound, language
 from etl.mapping.bind.columns import Columns
 from etl.mapping.bind.context import At, Slot
+from etl.mapping.bind.dates import Dates
 from etl.mapping.bind.expressions import Expressions
 from etl.mapping.bind.links import Links, check_case, check_defaults, check_forms
+from etl.mapping.bind.written import Written, written_rules
 from etl.mapping.findings import Finding, errors
 from etl.mapping.folder import Folder
-from etl.mapping.paths import ITEM, Segments, absolute, json_path, resolve, suggestion
+from etl.mapping.paths import Segments, absolute, resolve, suggestion
 from etl.mapping.tables import TARGETS, Target
 
 PERSON_COLUMNS = ("gender", "race", "ethnicity")
@@ -37,6 +39,7 @@ class _Binder:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.words = Expressions(folder)
+        self.dates = Dates(self.words)
         self.names: dict[str, At] = {}
         self.root = At(folder.mapping_file, ())
 
@@ -92,38 +95,45 @@ class _Binder:
             source_value=visit.source_value or name,
             date=visit.date,
         )
-        return self._rule(f"visit.{name}", rule, self.root.down("visits", name), None, None)
+        return self._rule(f"visit.{name}", Written(rule, self.root.down("visits", name), {}), (), None, None)
 
     def _episode(self, name: str, episode: language.Episode) -> bound.BoundRule | None:
         at = self.root.down("episodes", name)
         rule = language.Rule(
             table="episode",
+            each=episode.each,
             when=episode.when,
             concept=episode.concept,
             source_value=episode.source_value or name,
             date=episode.start,
             end=episode.end,
         )
-        found = self._rule(f"episode.{name}", rule, at, None, None)
+        found = self._rule(f"episode.{name}", Written(rule, at, {}), (), None, None)
+        if found is None:
+            return None
         slot = Slot("episode", "episode_object_concept_id", "concept")
-        about = self.words.expression(episode.object, at.down("object"), slot)
-        if found is None or about is None:
+        about = self.words.expression(episode.object, replace(at.down("object"), scope=found.scope), slot)
+        if about is None:
             return None
         return replace(found, columns={**found.columns, slot.column: about}, parent=episode.parent)
 
     def _sections(self) -> Iterator[bound.BoundRule]:
-        for section, rules in self.folder.sections.items():
-            for name, rule in rules.items():
-                at = At(self.folder.section_files[section], (name,))
-                found = self._rule(name, rule, at, None, section)
-                if found is not None:
-                    yield found
+        for section, name, rule in written_rules(self.folder, self.words.report):
+            found = self._rule(name, rule, (), None, section)
+            if found is not None:
+                yield found
 
     def _rule(
-        self, name: str, rule: language.Rule, at: At, above: bound.BoundRule | None, section: str | None
+        self,
+        name: str,
+        written: Written,
+        outer: Segments,
+        above: bound.BoundRule | None,
+        section: str | None,
     ) -> bound.BoundRule | None:
+        rule, at = written.rule, replace(written.at, scope=outer)
         self._register(name, at)
-        target = TARGETS.get(rule.table)
+        target = TARGETS.get(rule.table or "")
         if target is None:
             known = ", ".join(TARGETS)
             kind = "unknown-table"
@@ -132,10 +142,9 @@ class _Binder:
         scope = self._scope(rule.each, at)
         if scope is None:
             return None
-        at = replace(at, scope=scope)
-        made = self._own_row(name, rule, at, target, above, section)
-        rows = [self._rule(f"{name}.{key}", one, at.down("rows", key), made, section)
-                for key, one in rule.rows.items()] if made else []  # fmt: skip
+        made = self._own_row(name, rule, replace(at, scope=scope), target, above, section)
+        rows = [self._rule(f"{name}.{key}", one, scope, made, section)
+                for key, one in written.rows.items()] if made else []  # fmt: skip
         return made and replace(made, rows=tuple(one for one in rows if one is not None))
 
     def _own_row(
@@ -146,13 +155,13 @@ class _Binder:
         concept = columns.get(target.concept_column)
         when = self.words.condition(rule.when, at.down("when")) if rule.when is not None else None
         visit = self._visit_reference(rule, at, above)
-        date = self.words.dates(rule.date, at.down("date")) or (
+        date = self.dates.bind(rule.date, at.down("date")) or (
             above.date if above and rule.visit is None else ()
         )
         made = bound.BoundRule(
             name=name, target=target, place=at.place, section=section, scope=at.scope, when=when,
             concept=concept or bound.Constant(0), drivers=tuple(_drivers(rule, columns, target)),
-            columns=columns, visit=visit, date=date, end=self.words.dates(rule.end, at.down("end")),
+            columns=columns, visit=visit, date=date, end=self.dates.bind(rule.end, at.down("end")),
             episode=rule.episode, parent=None, of=rule.of, rows=(), comment=rule.comment,
         )  # fmt: skip
         self._check_filled(rule, made, at, above)
@@ -163,7 +172,7 @@ class _Binder:
     ) -> bound.Expression | None:
         if rule.visit is None:
             return above.visit if above else None
-        return self.words.expression(rule.visit, at.down("visit"), Slot(rule.table, "visit", "visit"))
+        return self.words.expression(rule.visit, at.down("visit"), Slot(rule.table or "", "visit", "visit"))
 
     def _check_filled(
         self, rule: language.Rule, made: bound.BoundRule, at: At, above: bound.BoundRule | None
@@ -179,18 +188,7 @@ class _Binder:
         """The item that ``each`` steps to, from where we are."""
         if each is None:
             return at.scope
-        segments = absolute(each, at.scope)
-        facts = resolve(self.folder.schema, segments)
-        if facts is None:
-            self.words.report("unknown-path", at.down("each"), suggestion(self.folder.schema, segments))
-        elif "array" not in facts.types:
-            self.words.report("wrong-type", at.down("each"), f"'{json_path(segments)}' is not a list")
-        elif segments[: len(at.scope)] != at.scope:
-            message = f"'{json_path(segments)}' is not inside '{json_path(at.scope)}', where this rule stands"
-            self.words.report("wrong-type", at.down("each"), message)
-        else:
-            return (*segments, ITEM)
-        return None
+        return self.words.items(each, at.down("each"))
 
     def _ignored(self) -> Iterator[tuple[Segments, str]]:
         for path, reason in self.folder.mapping.ignore.items():

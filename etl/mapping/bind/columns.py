@@ -105,25 +105,28 @@ class Columns:
 def _raw_value(values: Mapping[str, bound.Expression]) -> bound.Expression | None:
     """What was recorded, for the source value: the number, else the coded value, else the coded concept."""
     for word in ("number", "value", "concept"):
-        raw = [_as_raw(one) for one in _lookups(values.get(word))]
+        raw = [_as_raw(one) for one in _recorded(values.get(word))]
         if raw:
             return raw[0] if len(raw) == 1 else bound.Alternatives(tuple(raw))
     return None
 
 
-def _lookups(node: bound.Expression | None) -> Iterator[bound.Raw | bound.Translate]:
+def _recorded(node: bound.Expression | None) -> Iterator[bound.Raw | bound.Sum | bound.Translate]:
     match node:
-        case bound.Raw() | bound.Translate():
+        case bound.Raw() | bound.Sum() | bound.Translate():
             yield node
         case bound.Guarded(then=then):
-            yield from _lookups(then)
+            yield from _recorded(then)
         case bound.Alternatives(items=items):
             for item in items:
-                yield from _lookups(item)
+                yield from _recorded(item)
 
 
-def _as_raw(node: bound.Raw | bound.Translate) -> bound.Expression:
-    return bound.Raw(node.source)
+def _as_raw(node: bound.Raw | bound.Sum | bound.Translate) -> bound.Expression:
+    if not isinstance(node, bound.Sum):
+        return bound.Raw(node.source)
+    plus = [part for source in node.sources for part in ("+", source)]
+    return bound.Template(tuple(plus[1:]))
 
 
 def _texts(node: bound.Expression) -> Iterator[str]:

@@ -1,98 +1,25 @@
-"""Binding, first half: paths, conditions, expressions and dates, with everything they refer to resolved."""
+"""Binding, expressions: what fills a column, with every value map, concept and visit resolved."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from etl.mapping import bound, language
+from etl.mapping.bind.conditions import Conditions
 from etl.mapping.bind.context import At, Slot
-from etl.mapping.findings import Finding, finding
-from etl.mapping.folder import Folder, Place
-from etl.mapping.paths import ITEM, Facts, Segments, absolute, json_path, resolve, suggestion
+from etl.mapping.folder import Place
+from etl.mapping.paths import ITEM, Facts, absolute, json_path
 
 _CONCEPT = re.compile(r"(\d+)(?:\s+(\S.*))?\Z")
 _HOLE = re.compile(r"\{([^{}]+)\}")
-_LATER = re.compile(r"(.+?)\s*\+\s*(\S+)\s+(days|months|years)\Z")
 _NUMBERS = {"number": frozenset({"number", "integer"}), "integer": frozenset({"integer"})}
 _WHOLE = re.compile(r"-?[0-9]+\Z")
-BASELINE = "baseline"
 
 
 @dataclass
-class Expressions:
-    """Binds expressions of one folder; collects findings and every concept that is named."""
-
-    folder: Folder
-    findings: list[Finding] = field(default_factory=list)
-    concepts: list[bound.ConceptUse] = field(default_factory=list)
-
-    def report(self, kind: str, at: At, message: str) -> None:
-        self.findings.append(finding(kind, at.place.file, at.place.line, message))
-
-    def source(self, path: str, at: At, *, types: frozenset[str] | None = None) -> bound.Source | None:
-        """The place that a path names; a finding when the schema has no such place, or another type there."""
-        segments = absolute(path, at.scope)
-        facts = resolve(self.folder.schema, segments)
-        if facts is None:
-            self.report("unknown-path", at, suggestion(self.folder.schema, segments))
-            return None
-        if not segments:
-            self.report("wrong-type", at, f"'{path}' is the whole document; say which item with 'each'")
-            return None
-        if segments.count(ITEM) > at.scope.count(ITEM) or not self._reachable(segments, at.scope):
-            where = json_path(segments)
-            self.report("wrong-type", at, f"'{where}' is in a list; say which item with 'each'")
-            return None
-        if types is not None and not facts.types <= types:
-            self._wrong_type(at, segments, facts, types)
-            return None
-        return bound.Source(segments, facts)
-
-    @staticmethod
-    def _reachable(segments: Segments, scope: Segments) -> bool:
-        last = max((i for i, part in enumerate(segments) if part == ITEM), default=-1)
-        return segments[: last + 1] == scope[: last + 1]
-
-    def _wrong_type(self, at: At, segments: Segments, facts: Facts, types: frozenset[str]) -> None:
-        have, want = " or ".join(sorted(facts.types)), " or ".join(sorted(types))
-        self.report("wrong-type", at, f"'{json_path(segments)}' is {have or 'untyped'}, this needs {want}")
-
-    def condition(self, node: Any, at: At) -> bound.Condition | None:
-        match node:
-            case str():
-                source = self.source(node, at)
-                return bound.Recorded(source) if source else None
-            case language.IsOneOf():
-                return self._one_of(node, at)
-            case language.Not():
-                inner = self.condition(node.not_, at.down("not"))
-                return bound.Negated(inner) if inner else None
-            case language.AnyOf():
-                return self._joined("or", node.any_, at.down("any"))
-            case language.AllOf():
-                return self._joined("and", node.all_, at.down("all"))
-        return None
-
-    def _one_of(self, node: language.IsOneOf, at: At) -> bound.Condition | None:
-        source = self.source(node.path, at.down("path"))
-        if source is None or not self._single(source, at.down("path")):
-            return None
-        for value in node.in_:
-            if source.facts.enum is not None and value not in source.facts.enum:
-                self.report("unused-value", at.down("in"), f"'{value}' is never recorded at '{node.path}'")
-        return bound.IsIn(source, node.in_)
-
-    def _single(self, source: bound.Source, at: At) -> bool:
-        if not source.facts.leaf:
-            self.report("wrong-type", at, f"'{json_path(source.segments)}' is not a single value")
-        return source.facts.leaf
-
-    def _joined(self, how: Literal["and", "or"], nodes: tuple[Any, ...], at: At) -> bound.Condition | None:
-        parts = [self.condition(node, at.down(index)) for index, node in enumerate(nodes)]
-        if None in parts:
-            return None
-        return bound.Joined(how, tuple(part for part in parts if part is not None))
+class Expressions(Conditions):
+    """Binds the expressions of one folder."""
 
     def expression(self, node: Any, at: At, slot: Slot) -> bound.Expression | None:
         if slot.kind in ("date", "datetime"):
@@ -111,7 +38,15 @@ class Expressions:
                 return self._use(node, at, slot)
             case language.Lookup():
                 return self._lookup(node, at, slot)
+            case language.Sum():
+                return self._sum(node, at, slot)
         return self._plain(node, at, slot)
+
+    def _sum(self, node: language.Sum, at: At, slot: Slot) -> bound.Expression | None:
+        whole = _NUMBERS["integer"]
+        found = [self.source(one, at.down("sum", i), types=whole) for i, one in enumerate(node.sum)]
+        known = tuple(one for one in found if one is not None)
+        return bound.Sum(known) if len(known) == len(found) else None
 
     def _use(self, node: language.Use, at: At, slot: Slot) -> bound.Expression | None:
         defined = self.folder.mapping.define.get(node.use)
@@ -155,17 +90,24 @@ class Expressions:
         if node not in visits:
             self.broken("visit", str(node), visits, at)
             return None
-        return bound.Constant(str(node)) if self._in_scope(str(node), at) else None
+        if not self.inside(str(node), at):
+            self.not_inside(str(node), at)
+            return None
+        return bound.Constant(str(node))
 
-    def _in_scope(self, visit: str, at: At) -> bool:
+    def inside(self, visit: str, at: At) -> bool:
         """Whether we are inside the list that a visit is written for; elsewhere it would not say which."""
-        each = self.folder.mapping.visits[visit].each
-        scope = () if each is None else (*absolute(each, ()), ITEM)
-        if at.scope[: len(scope)] == scope:
-            return True
-        where = json_path(scope)
+        scope = self._items_of(visit)
+        return at.scope[: len(scope)] == scope
+
+    def not_inside(self, visit: str, at: At) -> None:
+        """Report a visit whose list we are not inside of."""
+        where = json_path(self._items_of(visit))
         self.report("wrong-type", at, f"visit '{visit}' is one for each '{where}', and this is not inside it")
-        return False
+
+    def _items_of(self, visit: str) -> tuple[str, ...]:
+        each = self.folder.mapping.visits[visit].each
+        return () if each is None else (*absolute(each, ()), ITEM)
 
     def _template(self, text: str, at: At) -> bound.Expression | None:
         parts: list[str | bound.Source] = []
@@ -185,7 +127,7 @@ class Expressions:
     def _lookup(self, node: language.Lookup, at: At, slot: Slot) -> bound.Expression | None:
         source = self.source(node.from_, at.down("from"))
         table = self._table(node, at, slot, source)
-        if source is None or table is None or not self._single(source, at):
+        if source is None or table is None or not self.single(source, at):
             return None
         if slot.kind == "visit":
             self.report("wrong-type", at, "a visit is named, not looked up: use 'first' with 'when' and 'is'")
@@ -201,7 +143,7 @@ class Expressions:
             self.report("wrong-type", at, f"'{slot.column}' needs a concept: add 'via' or 'map'")
             return None
         if slot.kind in _NUMBERS and not source.facts.types <= _NUMBERS[slot.kind]:
-            self._wrong_type(at, source.segments, source.facts, _NUMBERS[slot.kind])
+            self.wrong_type(at, source.segments, source.facts, _NUMBERS[slot.kind])
             return None
         return bound.Raw(source)
 
@@ -254,42 +196,6 @@ class Expressions:
         for value in table:
             if node.map is not None and value not in possible:
                 self.report("unused-value", at.down("map"), f"'{value}' is never recorded at '{node.from_}'")
-
-    def dates(
-        self, node: str | tuple[str, ...] | language.Earliest | language.Latest | None, at: At
-    ) -> bound.Dates:
-        """The dates of a 'date' word, in the order they are tried."""
-        match node:
-            case None:
-                return ()
-            case str():
-                found = self._date(node, at)
-                return () if found is None else (found,)
-            case language.Earliest(earliest=dates):
-                return (bound.Extreme("min", self.dates(dates, at.down("earliest"))),)
-            case language.Latest(latest=dates):
-                return (bound.Extreme("max", self.dates(dates, at.down("latest"))),)
-        listed = (self._date(one, at.down(index)) for index, one in enumerate(node))
-        return tuple(one for one in listed if one is not None)
-
-    def _date(self, text: str, at: At) -> bound.OneDate | None:
-        later = _LATER.match(text)
-        if later:
-            start = self._date(later[1], at)
-            source = self.source(later[2], at, types=frozenset({"integer"}))
-            return bound.Later(start, source, later[3]) if start and source else None  # type: ignore[arg-type]
-        if text == BASELINE:
-            return bound.BaselineDate()
-        if text in self.folder.mapping.visits:
-            return bound.VisitDate(text) if self._in_scope(text, at) else None
-        source = self.source(text, at, types=frozenset({"string"}))
-        if source is not None and source.facts.format != "date":
-            self.report("wrong-type", at, f"'{text}' has no 'format: date' in the schema")
-            return None
-        return bound.RealDate(source) if source else None
-
-    def broken(self, what: str, name: str, known: Mapping[str, Any], at: At) -> None:
-        self.report("broken-reference", at, f"no {what} '{name}'; known: {', '.join(known) or 'none'}")
 
 
 def _key(key: str | int | bool, facts: Facts) -> str | int | bool:

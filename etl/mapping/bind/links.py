@@ -31,18 +31,27 @@ class Links:
     def _visits(self, visits: Iterable[bound.BoundRule]) -> None:
         earlier: dict[str, None] = {}
         for visit in visits:
-            for name in _visits_named(visit.date):
+            at = self.places[visit.name].down("date")
+            for name in _named(visit.date, bound.VisitDate):
                 if name not in earlier:
-                    self.words.broken("earlier visit", name, earlier, self.places[visit.name].down("date"))
+                    self.words.broken("earlier visit", name, earlier, at)
+            for name in _named(visit.date, bound.EpisodeDate):
+                self.words.report("broken-reference", at, f"visits come before the episode '{name}'")
             earlier[visit.name.removeprefix("visit.")] = None
 
     def _episodes(self, episodes: Iterable[bound.BoundRule]) -> None:
         earlier: dict[str, None] = {}
         for episode in episodes:
+            at = self.places[episode.name]
             if episode.parent is not None and episode.parent not in earlier:
-                at = self.places[episode.name].down("parent")
-                self.words.broken("earlier episode", episode.parent, earlier, at)
-            earlier[episode.name.removeprefix("episode.")] = None
+                self.words.broken("earlier episode", episode.parent, earlier, at.down("parent"))
+            for name in _named((*episode.date, *episode.end), bound.EpisodeDate):
+                if name not in earlier:
+                    self.words.broken("earlier episode", name, earlier, at)
+            name = episode.name.removeprefix("episode.")
+            if name in self.words.folder.mapping.visits:
+                self.words.report("duplicate-rule", at, f"'{name}' is a visit too: a date could be either")
+            earlier[name] = None
 
     def _rules(self, rules: tuple[bound.BoundRule, ...]) -> None:
         earlier: dict[str, bound.BoundRule] = {}
@@ -76,14 +85,19 @@ class Links:
             self.words.report("wrong-type", at, f"rows of {rule.target.table} cannot be episode events")
 
 
-def _visits_named(dates: Iterable[bound.OneDate]) -> Iterator[str]:
+def _named(
+    dates: Iterable[bound.OneDate], kind: type[bound.VisitDate] | type[bound.EpisodeDate]
+) -> Iterator[str]:
+    """The visits or the episodes that dates name."""
     for date in dates:
-        if isinstance(date, bound.Later):
-            yield from _visits_named((date.start,))
-        elif isinstance(date, bound.Extreme):
-            yield from _visits_named(date.dates)
-        elif isinstance(date, bound.VisitDate):
-            yield date.visit
+        match date:
+            case bound.VisitDate(visit=name) | bound.EpisodeDate(episode=name):
+                if isinstance(date, kind):
+                    yield name
+            case bound.Later(start=inner) | bound.GuardedDate(date=inner):
+                yield from _named((inner,), kind)
+            case bound.Extreme(dates=among):
+                yield from _named(among, kind)
 
 
 def check_case(words: Expressions, case: language.CaseKeys, at: At) -> None:

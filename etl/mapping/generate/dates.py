@@ -1,12 +1,12 @@
 """Generating visits and dates: which visit a row hangs on, and the day it happened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from etl.mapping import bound
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key
-from etl.mapping.paths import Segments
+from etl.mapping.paths import Segments, depth, item_scope
 
 #: Without a date, a row of these is simply not there; any other row would be a loss.
 ANCHORS = ("visit_occurrence", "episode")
@@ -36,7 +36,7 @@ class DateWriter:
         visit, date = self._visit(rule.visit)
         if rule.date:
             chosen = self.lines.fresh("date")
-            self.assign(chosen, rule.date)
+            self.assign(chosen, rule.date, rule.scope)
             if date is not None:
                 self.lines.add(f"if {chosen} is None: {chosen} = {date}")
             date = chosen
@@ -48,39 +48,54 @@ class DateWriter:
             stack.enter_context(self.lines.block("else:"))
         return visit, date
 
-    def assign(self, name: str, dates: bound.Dates) -> None:
-        """Set a variable to the first of the dates that is known."""
+    def assign(self, name: str, dates: bound.Dates, scope: Segments) -> None:
+        """Set a variable to the first of the dates that is known to an item of this scope."""
         for index, date in enumerate(dates):
             prefix = f"if {name} is None: " if index else ""
-            self.lines.add(f"{prefix}{name} = {self._code(date)}")
+            self.lines.add(f"{prefix}{name} = {self._code(date, scope)}")
 
-    def told_by(self, dates: bound.Dates) -> Segments | None:
-        """The first place of the document that a date depends on, also by way of a visit."""
-        for source in bound.sources(dates):
-            return source.segments
-        visits = (self._rule(one.visit) for one in dates if isinstance(one, bound.VisitDate))
-        return next((found for visit in visits if (found := self.told_by(visit.date))), None)
+    def told_by(self, dates: bound.Dates, scope: Segments) -> Segments | None:
+        """The first place in reach of an item that dates are made of, also through visits and episodes."""
+        for source in bound.dating(dates):
+            holder = item_scope(source.segments)
+            if scope[: len(holder)] == holder:
+                return source.segments
+        anchors = (self._rule(one) for one in _anchors(dates))
+        return next((found for anchor in anchors if (found := self.told_by(anchor.date, scope))), None)
 
-    def _code(self, date: bound.OneDate) -> str:
+    def _code(self, date: bound.OneDate, scope: Segments) -> str:
         match date:
             case bound.BaselineDate():
                 return "BASE"
             case bound.VisitDate(visit):
-                return self._named(visit)[1]
+                return self._every(visit, scope) if date.every else self._named(visit)[1]
+            case bound.EpisodeDate(episode):
+                return episode_start(self._rule(f"episode.{episode}"))
             case bound.RealDate(source):
                 return f"moved({self.names.of(source.segments)}, shift)"
-            case bound.Later(start, source, unit):
-                return f"{unit}_after({self._code(start)}, {self.names.of(source.segments)})"
-            case bound.Extreme(how, dates):
-                known = ", ".join(self._code(one) for one in dates)
-                return f"{how}(filter(None, ({known},)), default=None)"
+            case bound.Later(start, count, unit):
+                number = str(count) if isinstance(count, int) else self.names.of(count.segments)
+                return f"{unit}_after({self._code(start, scope)}, {number})"
+            case bound.GuardedDate(when, inner):
+                return f"({self._code(inner, scope)} if {condition(when, self.names)} else None)"
+        known = ", ".join(self._code(one, scope) for one in date.dates)
+        return f"{date.how}(filter(None, ({known},)), default=None)"
+
+    def _every(self, visit: str, scope: Segments) -> str:
+        """All dates of a visit that items have, as far as the items are ours, unpacked."""
+        rule = self._rule(f"visit.{visit}")
+        ours = bound.shared_scope(rule.scope, scope)
+        dates = date_variable(rule)
+        if not ours:
+            return f"*{dates}.values()"
+        return f"*(day for key, day in {dates}.items() if key[:{depth(ours)}] == {item_key(ours)})"
 
     def _always_known(self, rule: bound.BoundRule) -> bool:
         if rule.date:
             return _always_known(rule.date)
         if not isinstance(rule.visit, bound.Constant):
             return False
-        visit = self._rule(str(rule.visit.value))
+        visit = self._rule(f"visit.{rule.visit.value}")
         return not visit.scope and visit.when is None and _always_known(visit.date)
 
     def _visit(self, visit: bound.Expression | None) -> tuple[str | None, str | None]:
@@ -110,17 +125,37 @@ class DateWriter:
 
     def _named(self, name: str) -> tuple[str, str]:
         """Python expressions of the id and the date of a visit; None when the case has no such visit."""
-        rule = self._rule(name)
+        rule = self._rule(f"visit.{name}")
         at = f".get({item_key(rule.scope)})" if rule.scope else ""
         return f"{identifier(rule.name)}{at}", f"{date_variable(rule)}{at}"
 
     def _rule(self, name: str) -> bound.BoundRule:
-        return next(one for one in self.mapping.visits if one.name == f"visit.{name}")
+        anchors = (*self.mapping.visits, *self.mapping.episodes)
+        return next(one for one in anchors if one.name == name)
 
 
 def date_variable(visit: bound.BoundRule) -> str:
     """The variable that holds a visit's date."""
     return f"when_{identifier(visit.name)}"
+
+
+def episode_start(episode: bound.BoundRule) -> str:
+    """The variable that holds an episode's start."""
+    return f"when_{identifier(episode.name)}"
+
+
+def _anchors(dates: Iterable[bound.OneDate]) -> Iterator[str]:
+    """The rules of the visits and episodes that dates name."""
+    for date in dates:
+        match date:
+            case bound.VisitDate(visit):
+                yield f"visit.{visit}"
+            case bound.EpisodeDate(episode):
+                yield f"episode.{episode}"
+            case bound.Later(start=inner) | bound.GuardedDate(date=inner):
+                yield from _anchors((inner,))
+            case bound.Extreme(dates=among):
+                yield from _anchors(among)
 
 
 def _always_known(dates: bound.Dates) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from etl.mapping import bound
 from etl.mapping.paths import ITEM, Segments, depth, json_path
@@ -60,6 +61,24 @@ class Names:
         return self._names[segments]
 
 
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """Names inside a condition on the items of a list: places in the item are read where they stand."""
+
+    names: "Names | _Inside"
+    scope: Segments
+    item: str
+
+    def of(self, segments: Segments) -> str:
+        if segments[: len(self.scope)] != self.scope:
+            return self.names.of(segments)
+        *above, last = ("", *segments[len(self.scope) :])
+        holder = self.item
+        for part in above[1:]:
+            holder = f"({holder}.get({part!r}) or EMPTY)"
+        return f"{holder}.get({last!r})" if last else self.item
+
+
 def identifier(name: str) -> str:
     """A name as part of a Python identifier."""
     return re.sub(r"\W", "_", name, flags=re.ASCII)
@@ -81,7 +100,7 @@ def located(segments: Segments) -> str:
     return "f" + repr(path)
 
 
-def condition(node: bound.Condition, names: Names) -> str:
+def condition(node: bound.Condition, names: Names | _Inside) -> str:
     """A Python expression of a condition."""
     match node:
         case bound.Recorded(source):
@@ -93,6 +112,10 @@ def condition(node: bound.Condition, names: Names) -> str:
             if len(values) == 1:
                 return f"{name} == {values[0]!r}"
             return f"{name} in {{{', '.join(map(repr, values))}}}"
+        case bound.Some(scope, where):
+            item = f"item_{depth(scope)}"
+            holds = condition(where, _Inside(names, scope, item))
+            return f"any({holds} for {item} in {names.of(scope[:-1])} or ())"
         case bound.Negated(inner):
             return f"not ({condition(inner, names)})"
         case bound.Joined(how, parts):
@@ -104,6 +127,8 @@ def recorded(node: bound.Expression, names: Names) -> str | None:
     match node:
         case bound.Raw(source) | bound.Translate(source=source):
             return f"{names.of(source.segments)} is not None"
+        case bound.Sum(sources):
+            return "(" + " and ".join(f"{names.of(one.segments)} is not None" for one in sources) + ")"
         case bound.Guarded(when, then):
             inner = recorded(then, names)
             return f"({condition(when, names)}{f' and {inner}' if inner else ''})"

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 
 from etl.identity import CASE_SHIFT, LEVEL_BITS, capacities
 from etl.mapping import bound
-from etl.mapping.generate.dates import DateWriter, date_variable
+from etl.mapping.generate.dates import DateWriter, date_variable, episode_start
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, recorded
 from etl.mapping.generate.losses import UNMET, LossWriter
-from etl.mapping.generate.rows import RowWriter
+from etl.mapping.generate.rows import RowWriter, first_row
 from etl.mapping.paths import ITEM, Segments, depth, item_scope, json_path
 
 ARGUMENTS = "document, case_id, person_id, care_site_id, rows, problem"
@@ -41,18 +41,21 @@ class _Generator:
         self.names = Names()
         self.dates = DateWriter(mapping, self.lines, self.names)
         self.rows = RowWriter(mapping, numbers, columns, self.lines, self.names, self.dates)
-        self.losses = LossWriter(mapping, numbers, self.lines, self.names, self._loops)
-        self.linked = {rule.of for rule in mapping.every_rule() if rule.of}
+        self.losses = LossWriter(mapping, numbers, self.lines, self.names, self._loops, self._step_to)
+        self.linked = dict(_linked(mapping))
 
     def source(self) -> str:
         with self.lines.block(f"def {'trace' if self.trace else 'run'}({ARGUMENTS}):"):
             self._start()
             self._anchor()
+            self._used_of_items()
             self._person()
             for rule in (*self.mapping.visits, *self.mapping.episodes):
                 self.lines.add()
                 self._rule(rule, (), None, None)
             self._sections()
+            self.lines.add()
+            self.losses.outside_sections(self.rows.case["form"])
             self.lines.add("return first, last")
         header = f'"""Generated from the mapping \'{self.mapping.folder.mapping.name}\'; do not edit."""\n\n'
         return header + self.rows.values.constants() + "\n\n" + str(self.lines)
@@ -63,13 +66,14 @@ class _Generator:
         for table in self.columns:
             self.lines.add(f"add_{table} = rows[{table!r}].append")
         self.lines.add(f"BASE = first = last = {base!r}")
-        for rule in (*self.mapping.visits, *self.mapping.episodes):
-            name = identifier(rule.name)
-            self.lines.add(f"{name} = {'{}' if rule.scope else 'None'}")
-            if rule.target.table == "visit_occurrence":
-                self.lines.add(f"{date_variable(rule)} = {'{}' if rule.scope else 'None'}")
-        for name in sorted(self.linked):
-            self.lines.add(f"of_{self.numbers[name]} = None")
+        for visit in self.mapping.visits:
+            pair = "{}, {}" if visit.scope else "None, None"
+            self.lines.add(f"{identifier(visit.name)}, {date_variable(visit)} = {pair}")
+        for episode in self.mapping.episodes:
+            self.lines.add(f"{identifier(episode.name)} = {episode_start(episode)} = None")
+        for name, scopes in self.linked.items():
+            for scope in scopes:
+                self.lines.add(f"{first_row(self.numbers[name], scope)} = {'{}' if scope else 'None'}")
         rules = tuple(self.mapping.every_rule())
         sources = {one.segments for rule in rules for one in bound.rule_sources(rule)}
         shared = (self.mapping.age, self.mapping.person, self._anchor_sources())
@@ -77,7 +81,7 @@ class _Generator:
         case = self.mapping.folder.mapping.case
         sources |= {(case.patient,), (case.form,)}
         self.rows.case = {"patient": self.names.of((case.patient,)), "form": self.names.of((case.form,))}
-        lists = {rule.scope for rule in rules if rule.scope}
+        lists = set().union(*map(_lists, rules))
         self._load((), sources, lists | ({self.mapping.anchor.scope} if self.mapping.anchor else set()))
 
     def _load(self, scope: Segments, sources: set[Segments], lists: set[Segments]) -> None:
@@ -146,10 +150,12 @@ class _Generator:
         self.lines.add(f"# {rule.name} ({rule.place.file}:{rule.place.line})")
         if rule.scope != outer:
             # What a condition reads outside the list decides also when the list is empty.
-            read = bound.sources(rule.when)
-            self._used(tuple(one for one in read if len(item_scope(one.segments)) <= len(outer)))
+            read = bound.sources(rule.when, of_items=False)
+            self._used(tuple(one for one in read if _holds(item_scope(one.segments), outer)))
         with ExitStack() as stack:
             self._loops(stack, rule, outer)
+            if rule.target.table == "episode" and rule.scope:
+                stack.enter_context(self.lines.block(f"if {identifier(rule.name)} is None:"))
             self._used(rule.when)
             guard = self._guard(rule)
             with ExitStack() as inside:
@@ -169,10 +175,16 @@ class _Generator:
     def _loops(self, stack: ExitStack, rule: bound.BoundRule, outer: Segments) -> None:
         """Step into the lists between where we are and the rule's item."""
         inner = {one.segments for nested in bound.with_rows(rule) for one in bound.rule_sources(nested)}
-        lists = {nested.scope for nested in bound.with_rows(rule) if nested.scope}
-        deepest = max(map(depth, lists), default=0)
+        lists = set().union(*map(_lists, bound.with_rows(rule)))
+        deepest = max(depth(nested.scope) for nested in bound.with_rows(rule))
         for scope in _scopes(outer, rule.scope):
             stack.enter_context(self._loop(scope, inner, lists, deepest))
+
+    def _step_to(self, stack: ExitStack, segments: Segments) -> None:
+        """Step into the lists that hold a place, from the case."""
+        scope = item_scope(segments)
+        for one in _scopes((), scope):
+            stack.enter_context(self._loop(one, {segments}, {scope}, depth(scope)))
 
     def _loop(self, scope: Segments, sources: set[Segments], lists: set[Segments], deepest: int) -> ExitStack:
         """Open a loop over the items of a list that is already in a variable.
@@ -206,9 +218,13 @@ class _Generator:
             self.lines.add(f"{date_variable(rule)}{at} = {date}")
         elif rule.target.table == "episode":
             self.lines.add(f"{identifier(rule.name)} = {row}")
-        if rule.name in self.linked:
-            first = f"of_{self.numbers[rule.name]}"
-            self.lines.add(f"if {first} is None: {first} = {row}")
+            self.lines.add(f"{episode_start(rule)} = {date}")
+        for scope in self.linked.get(rule.name, ()):
+            first = first_row(self.numbers[rule.name], scope)
+            if scope:
+                self.lines.add(f"{first}.setdefault({item_key(scope)}, {row})")
+            else:
+                self.lines.add(f"if {first} is None: {first} = {row}")
         if rule.date and not isinstance(rule.date[0], bound.BaselineDate):
             self.lines.add(f"if {date} < first: first = {date}")
             self.lines.add(f"if {date} > last: last = {date}")
@@ -218,12 +234,23 @@ class _Generator:
     def _used(self, node: object) -> None:
         if not self.trace:
             return
-        for source in dict.fromkeys(bound.sources(node)):
-            name = self.names.of(source.segments)
+        for source in dict.fromkeys(bound.sources(node, of_items=False)):
             if source.facts.leaf:
+                name = self.names.of(source.segments)
                 self.lines.add(
                     f"if {name} is not None: problem(None, 'used', {located(source.segments)}, '')"
                 )
+
+    def _used_of_items(self) -> None:
+        """What conditions on the items of a list read: here, where no loop's variables are in use."""
+        if not self.trace:
+            return
+        rules = self.mapping.every_rule()
+        for some in dict.fromkeys(one for rule in rules for one in bound.somes(bound.parts(rule))):
+            for source in dict.fromkeys(bound.sources(some.where)):
+                with ExitStack() as stack:
+                    self._step_to(stack, source.segments)
+                    self._used(source)
 
     @staticmethod
     def _item(scope: Segments) -> str:
@@ -235,6 +262,19 @@ class _Generator:
         return " + ".join(terms)
 
 
+def _linked(mapping: bound.Bound) -> Iterator[tuple[str, tuple[Segments, ...]]]:
+    """The rules that others are recorded of, and the items that they have in common with those."""
+    scopes = {rule.name: rule.scope for rule in mapping.every_rule()}
+    for name in dict.fromkeys(rule.of for rule in mapping.every_rule() if rule.of):
+        linking = (rule.scope for rule in mapping.every_rule() if rule.of == name)
+        yield name, tuple(dict.fromkeys(bound.shared_scope(one, scopes[name]) for one in linking))
+
+
+def _lists(rule: bound.BoundRule) -> set[Segments]:
+    """The items of every list that a rule steps into or asks about."""
+    return {scope for scope in (rule.scope, *(one.scope for one in bound.somes(bound.parts(rule)))) if scope}
+
+
 def _scopes(outer: Segments, inner: Segments) -> Iterator[Segments]:
     """The item scopes to step through from one to the other, each with its [*]."""
     for index in range(len(outer), len(inner)):
@@ -242,8 +282,12 @@ def _scopes(outer: Segments, inner: Segments) -> Iterator[Segments]:
             yield inner[: index + 1]
 
 
+def _holds(outer: Segments, scope: Segments) -> bool:
+    return scope[: len(outer)] == outer
+
+
 def _inside(scope: Segments, outer: Segments) -> bool:
-    return len(scope) > len(outer) and scope[: len(outer)] == outer
+    return len(scope) > len(outer) and _holds(outer, scope)
 
 
 def _next_list(scope: Segments, outer: Segments) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from etl.mapping import bound
 from etl.mapping.generate.dates import ANCHORS, undated_reason
 from etl.mapping.generate.emit import Lines, Names, located, recorded
-from etl.mapping.paths import Segments
+from etl.mapping.paths import Segments, item_scope
 
 #: Why a recorded value is in no row although nothing is wrong with the value itself.
 UNMET = "recorded, but the condition of its rule does not hold"
@@ -23,6 +23,8 @@ class LossWriter:
     names: Names
     step_into: Callable[[ExitStack, bound.BoundRule, Segments], None]
     """Opens the loops from a scope to a rule's item."""
+    step_to: Callable[[ExitStack, Segments], None]
+    """Opens the loops from the case to a place, and brings what stands there into its variable."""
     readers: Mapping[Segments, set[str]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -30,7 +32,7 @@ class LossWriter:
 
     def undated(self, rule: bound.BoundRule) -> None:
         """What is lost when a row has no date: every value that it or the rows recorded of it would hold."""
-        dates = tuple(dict.fromkeys(bound.sources(rule.date)))
+        dates = tuple(dict.fromkeys(bound.dating(rule.date)))
         if rule.target.table in ANCHORS:
             if dates:
                 known = " or ".join(f"{self.names.of(one.segments)} is not None" for one in dates)
@@ -65,19 +67,54 @@ class LossWriter:
         decided = {one.segments for one in bound.sources(rule.when)}
         return {one for one in told if self.readers[one] <= own} - decided
 
+    def outside_sections(self, form: str) -> None:
+        """Report what is recorded in sections that the case's form does not have: no rule looks at it."""
+        forms = self.mapping.folder.mapping.forms
+        groups: dict[tuple[tuple[str, ...], str], list[tuple[Segments, bound.BoundRule]]] = {}
+        for segments, rules in _section_leaves(self.mapping).items():
+            sections = {rule.section for rule in rules}
+            lacking = tuple(name for name, one in forms.items() if not sections & set(one.sections))
+            if lacking:
+                groups.setdefault((lacking, str(rules[0].section)), []).append((segments, rules[0]))
+        for (lacking, section), leaves in groups.items():
+            with self.lines.block(f"if {form} in {lacking!r}:"):
+                for segments, rule in leaves:
+                    with ExitStack() as stack:
+                        self.step_to(stack, segments)
+                        with self.lines.block(f"if {self.names.of(segments)} is not None:"):
+                            self._invalid(rule, segments, f"the form has no section '{section}'")
+
     def _invalid(self, rule: bound.BoundRule, segments: Segments, reason: str) -> None:
         self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {located(segments)}, {reason!r})")
 
 
 def _stands_at(source: bound.Source, scope: Segments) -> bool:
-    """Whether a value belongs to the item itself, not to the case around it."""
-    return source.segments[: len(scope)] == scope
+    """Whether a value belongs to the item itself, not to the case around it nor to a list in it."""
+    return item_scope(source.segments) == scope
 
 
 def _told(rule: bound.BoundRule) -> Iterator[bound.Source]:
     """The values of the rule's own item, or of the case, that its row would hold."""
     said = bound.sources((rule.concept, rule.drivers))
     return (one for one in said if one.facts.leaf and _stands_at(one, rule.scope))
+
+
+def _section_leaves(mapping: bound.Bound) -> dict[Segments, list[bound.BoundRule]]:
+    """The leaves that only rules of sections read, each with those rules."""
+    elsewhere: set[Segments] = {(key,) for _, key in mapping.folder.mapping.case if key is not None}
+    elsewhere |= {name for name, one in _readers(mapping).items() if any(_of_no_section(each) for each in one)}
+    leaves: dict[Segments, list[bound.BoundRule]] = {}
+    for top in mapping.rules:
+        for rule in bound.with_rows(top):
+            for source in bound.rule_sources(rule):
+                if source.facts.leaf and source.segments not in elsewhere:
+                    leaves.setdefault(source.segments, []).append(rule)
+    return leaves
+
+
+def _of_no_section(reader: str) -> bool:
+    """Whether a reader is the person, the baseline, a visit or an episode: they are there for every form."""
+    return reader == "" or reader.startswith(("visit.", "episode."))
 
 
 def _readers(mapping: bound.Bound) -> dict[Segments, set[str]]:

@@ -7,8 +7,9 @@ from etl.identity import ITEM_BITS
 from etl.lines import NULL
 from etl.mapping import bound
 from etl.mapping.generate.dates import DateWriter
-from etl.mapping.generate.emit import Lines, Names, located
+from etl.mapping.generate.emit import Lines, Names, item_key, located
 from etl.mapping.generate.values import Field, ValueWriter, field_of, literal, nullable
+from etl.mapping.paths import Segments, depth
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
 
 PERSON_COLUMNS = (
@@ -124,7 +125,7 @@ class RowWriter:
         if parent is not None and parent_id is not None and target.link:
             fields |= {target.link[0]: f"{{{parent_id}}}", target.link[1]: str(parent.target.field_concept)}
         elif rule.of is not None and target.link:
-            fields |= self._link_to_first(rule.of, target)
+            fields |= self._link_to_first(rule, target)
         if rule.parent is not None:
             fields["episode_parent_id"] = nullable(f"episode_{rule.parent}")
         return fields
@@ -134,9 +135,9 @@ class RowWriter:
         required = any(not rule.target.columns[name].nullable for name in columns)
         if rule.end:
             end = self.lines.fresh("end")
-            self.dates.assign(end, rule.end)
+            self.dates.assign(end, rule.end, rule.scope)
             with self.lines.block(f"if {end} is not None and {end} < {date}:"):
-                path = located(self.dates.told_by(rule.end) or rule.scope)
+                path = located(self.dates.told_by(rule.end, rule.scope) or rule.scope)
                 reason = "the end lies before the start"
                 self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {path}, {reason!r})")
                 self.lines.add(f"{end} = None")
@@ -149,10 +150,15 @@ class RowWriter:
             return {name: f"{{{stamp if name.endswith('datetime') else end}}}" for name in columns}
         return {name: _dated(date, name) for name in columns} if required else {}
 
-    def _link_to_first(self, rule: str, target: Target) -> dict[str, str]:
+    def _link_to_first(self, rule: bound.BoundRule, target: Target) -> dict[str, str]:
         assert target.link is not None
-        linked = next(one for one in self.mapping.every_rule() if one.name == rule)
-        event, concept = f"of_{self.numbers[rule]}", self.lines.fresh("field")
+        linked = next(one for one in self.mapping.every_rule() if one.name == rule.of)
+        ours = bound.shared_scope(rule.scope, linked.scope)
+        event, concept = first_row(self.numbers[linked.name], ours), self.lines.fresh("field")
+        if ours:
+            found = self.lines.fresh("of")
+            self.lines.add(f"{found} = {event}.get({item_key(ours)})")
+            event = found
         nothing = "NULL" if target.columns[target.link[1]].nullable else "0"
         self.lines.add(f"{concept} = {nothing} if {event} is None else {linked.target.field_concept}")
         return {target.link[0]: nullable(event), target.link[1]: f"{{{concept}}}"}
@@ -165,6 +171,11 @@ class RowWriter:
 
     def _append(self, table: str, fields: list[str]) -> None:
         self.lines.add(f'add_{table}(f"' + "\\t".join(fields) + '\\n")')
+
+
+def first_row(number: int, scope: Segments) -> str:
+    """The variable that holds the first row of a rule: of the case, or a dict of those of each item."""
+    return f"of_{number}_{depth(scope)}" if scope else f"of_{number}"
 
 
 def _dated(date: str, column: str) -> str:

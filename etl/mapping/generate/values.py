@@ -50,6 +50,8 @@ class ValueWriter:
                 return repr(escape(value)) if isinstance(value, str) else repr(value)
             case bound.Raw(source):
                 return self._raw(source, wanted)
+            case bound.Sum(sources):
+                return self._sum(sources)
             case bound.Translate():
                 return self._translate(node, wanted)
             case bound.Template(parts):
@@ -89,6 +91,13 @@ class ValueWriter:
             return value
         name = self.lines.fresh("t")
         self.lines.add(f"{name} = {value} if {value} is None else {self._text(value, source, wanted)}")
+        return name
+
+    def _sum(self, sources: tuple[bound.Source, ...]) -> str:
+        values = [self.names.of(one.segments) for one in sources]
+        name = self.lines.fresh("t")
+        nothing = " or ".join(f"{value} is None" for value in values)
+        self.lines.add(f"{name} = None if {nothing} else {' + '.join(values)}")
         return name
 
     def _text(self, value: str, source: bound.Source, wanted: Field) -> str:

@@ -115,7 +115,9 @@ class RuleTables:
         if rule.name in self.parents:
             yield f"its {code(self.parents[rule.name].name)}"
         if rule.of is not None:
-            yield f"the first {code(rule.of)}, if any"
+            linked = next(one for one in self.mapping.every_rule() if one.name == rule.of)
+            whose = " of its item" if bound.shared_scope(rule.scope, linked.scope) else ""
+            yield f"the first {code(rule.of)}{whose}, if any"
         if rule.parent is not None:
             yield f"part of {code('episode.' + rule.parent)}"
         if rule.episode is not None:

@@ -119,6 +119,8 @@ class Words:
                 return self._constant(value, kind)
             case bound.Raw(source):
                 return f"{dotted(source.segments)} as recorded"
+            case bound.Sum(sources):
+                return " + ".join(dotted(one.segments) for one in sources)
             case bound.Translate():
                 return self._translate(node, kind)
             case bound.Guarded(when, then):
@@ -149,6 +151,8 @@ class Words:
                 return f"{dotted(source.segments)} {_positive(source)}"
             case bound.IsIn(source, values):
                 return f"{dotted(source.segments)} is {_one_of(values)}"
+            case bound.Some(scope, where):
+                return f"some item of {dotted(scope[:-1])} has {self.condition(where)}"
             case bound.Negated(bound.Recorded(source)):
                 return f"{dotted(source.segments)} {_negative(source)}"
             case bound.Negated(bound.IsIn(source, values)):
@@ -167,6 +171,8 @@ class Words:
         match node:
             case bound.Raw(source) | bound.Translate(source=source):
                 return f"{dotted(source.segments)} is recorded"
+            case bound.Sum(sources):
+                return " and ".join(f"{dotted(one.segments)} is recorded" for one in sources)
             case bound.Guarded(when, then):
                 return " and ".join(filter(None, (self.condition(when), self.says(then))))
             case bound.Alternatives(items):
@@ -187,12 +193,17 @@ class Words:
         match date:
             case bound.BaselineDate():
                 return "baseline"
-            case bound.VisitDate(visit):
-                return f"date of visit {code(visit)}"
+            case bound.VisitDate(visit, every):
+                return f"{'dates' if every else 'date'} of visit {code(visit)}"
+            case bound.EpisodeDate(episode):
+                return f"start of episode {code(episode)}"
             case bound.RealDate(source):
                 return f"{dotted(source.segments)}, moved with the baseline"
-            case bound.Later(start, source, unit):
-                return f"{self.date(start)} + {dotted(source.segments)} {unit}"
+            case bound.Later(start, count, unit):
+                number = str(count) if isinstance(count, int) else dotted(count.segments)
+                return f"{self.date(start)} + {number} {unit}"
+            case bound.GuardedDate(when, inner):
+                return f"{self.date(inner)} when {self.condition(when)}"
             case bound.Extreme(how, dates):
                 listed = ", ".join(self.date(one) for one in dates)
                 return f"{'earliest' if how == 'min' else 'latest'} of {listed}"

@@ -1,0 +1,70 @@
+"""Binding, conditions: when a row is written, or an alternative taken."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from etl.mapping import bound, language
+from etl.mapping.bind.context import At
+from etl.mapping.bind.source_paths import Paths
+
+
+@dataclass
+class Conditions(Paths):
+    """Binds the conditions of one folder."""
+
+    def condition(self, node: Any, at: At) -> bound.Condition | None:
+        match node:
+            case str():
+                source = self.source(node, at)
+                return bound.Recorded(source) if source else None
+            case language.IsOneOf():
+                return self._one_of(node, at)
+            case language.Some():
+                return self._some(node, at)
+            case language.Not():
+                inner = self.condition(node.not_, at.down("not"))
+                return bound.Negated(inner) if inner else None
+            case language.AnyOf():
+                return self._joined("or", node.any_, at.down("any"))
+            case language.AllOf():
+                return self._joined("and", node.all_, at.down("all"))
+        return None
+
+    def _one_of(self, node: language.IsOneOf, at: At) -> bound.Condition | None:
+        source = self.source(node.path, at.down("path"))
+        if source is None or not self.single(source, at.down("path")):
+            return None
+        values = self._values(node, source, at.down("in"))
+        return bound.IsIn(source, values) if values else None
+
+    def _values(
+        self, node: language.IsOneOf, source: bound.Source, at: At
+    ) -> tuple[str | int | bool, ...] | None:
+        """The values that are asked for; of a group only those that the place can hold."""
+        known = source.facts.enum
+        if not isinstance(node.in_, str):
+            for value in node.in_:
+                if known is not None and value not in known:
+                    self.report("unused-value", at, f"'{value}' is never recorded at '{node.path}'")
+            return node.in_
+        group = self.folder.mapping.groups.get(node.in_)
+        if group is None:
+            self.broken("group", node.in_, self.folder.mapping.groups, at)
+            return None
+        possible = tuple(value for value in group if known is None or value in known)
+        if not possible:
+            self.report("unused-value", at, f"no value of '{node.in_}' is ever recorded at '{node.path}'")
+        return possible or group
+
+    def _some(self, node: language.Some, at: At) -> bound.Condition | None:
+        scope = self.items(node.some, at.down("some"), around=True)
+        if scope is None:
+            return None
+        where = self.condition(node.where, replace(at.down("where"), scope=scope))
+        return bound.Some(scope, where) if where else None
+
+    def _joined(self, how: Literal["and", "or"], nodes: tuple[Any, ...], at: At) -> bound.Condition | None:
+        parts = [self.condition(node, at.down(index)) for index, node in enumerate(nodes)]
+        if None in parts:
+            return None
+        return bound.Joined(how, tuple(part for part in parts if part is not None))
