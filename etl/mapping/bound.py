@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeVar, Union
 
 from etl.mapping.folder import Folder, Place
 from etl.mapping.paths import Facts, Segments, item_scope
 from etl.mapping.tables import Target
 
 Key = str | int | bool
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,13 @@ class Some:
 
 
 @dataclass(frozen=True, slots=True)
+class HasEpisode:
+    """The case has the episode."""
+
+    episode: str
+
+
+@dataclass(frozen=True, slots=True)
 class Negated:
     """The condition does not hold."""
 
@@ -58,7 +66,7 @@ class Joined:
     conditions: tuple["Condition", ...]
 
 
-Condition = Union[Recorded, IsIn, Some, Negated, Joined]  # noqa: UP007
+Condition = Union[Recorded, IsIn, Some, HasEpisode, Negated, Joined]  # noqa: UP007
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,16 +272,16 @@ def sources(node: Any, *, of_items: bool = True) -> Iterator[Source]:
             yield from sources(getattr(node, field.name), of_items=of_items)
 
 
-def somes(node: Any) -> Iterator[Some]:
-    """Every condition on the items of a list that stands in a condition, an expression, dates or a tuple."""
+def conditions(node: Any, kind: type[Kind]) -> Iterator[Kind]:
+    """Every condition of one kind that stands in a condition, an expression, dates or a tuple of them."""
     if isinstance(node, (tuple, Mapping)):
         for one in node.values() if isinstance(node, Mapping) else node:
-            yield from somes(one)
+            yield from conditions(one, kind)
     elif is_dataclass(node) and not isinstance(node, (BoundRule, Facts, Target, type)):
-        if isinstance(node, Some):
+        if isinstance(node, kind):
             yield node
         for field in fields(node):
-            yield from somes(getattr(node, field.name))
+            yield from conditions(getattr(node, field.name), kind)
 
 
 def dating(dates: Dates) -> Iterator[Source]:

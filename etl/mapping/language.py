@@ -53,6 +53,12 @@ class Some(_Shape):
     where: "Condition"
 
 
+class HasEpisode(_Shape):
+    """True when the case has this episode: one that stands earlier, or any where rules ask."""
+
+    episode: str
+
+
 class Not(_Shape):
     """True when the condition is not."""
 
@@ -101,9 +107,10 @@ class Use(_Shape):
 def _condition_shape(value: Any) -> str:
     return _shape_of(
         value,
-        {"path": "one_of", "some": "some", "not": "not", "any": "any", "all": "all"},
+        {"path": "one_of", "some": "some", "episode": "episode", "not": "not", "any": "any", "all": "all"},
         IsOneOf,
         Some,
+        HasEpisode,
         Not,
         AnyOf,
         AllOf,
@@ -134,6 +141,7 @@ Condition = Annotated[
         Annotated[Path, Tag("plain")],
         Annotated[IsOneOf, Tag("one_of")],
         Annotated[Some, Tag("some")],
+        Annotated[HasEpisode, Tag("episode")],
         Annotated[Not, Tag("not")],
         Annotated[AnyOf, Tag("any")],
         Annotated[AllOf, Tag("all")],

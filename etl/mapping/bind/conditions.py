@@ -21,6 +21,8 @@ class Conditions(Paths):
                 return self._one_of(node, at)
             case language.Some():
                 return self._some(node, at)
+            case language.HasEpisode():
+                return self._has_episode(node, at)
             case language.Not():
                 inner = self.condition(node.not_, at.down("not"))
                 return bound.Negated(inner) if inner else None
@@ -55,6 +57,13 @@ class Conditions(Paths):
         if not possible:
             self.report("unused-value", at, f"no value of '{node.in_}' is ever recorded at '{node.path}'")
         return possible or group
+
+    def _has_episode(self, node: language.HasEpisode, at: At) -> bound.Condition | None:
+        episodes = self.folder.mapping.episodes
+        if node.episode not in episodes:
+            self.broken("episode", node.episode, episodes, at.down("episode"))
+            return None
+        return bound.HasEpisode(node.episode)
 
     def _some(self, node: language.Some, at: At) -> bound.Condition | None:
         scope = self.items(node.some, at.down("some"), around=True)

@@ -35,7 +35,7 @@ class Links:
             for name in _named(visit.date, bound.VisitDate):
                 if name not in earlier:
                     self.words.broken("earlier visit", name, earlier, at)
-            for name in _named(visit.date, bound.EpisodeDate):
+            for name in (*_named(visit.date, bound.EpisodeDate), *_asked_for(visit)):
                 self.words.report("broken-reference", at, f"visits come before the episode '{name}'")
             earlier[visit.name.removeprefix("visit.")] = None
 
@@ -45,7 +45,7 @@ class Links:
             at = self.places[episode.name]
             if episode.parent is not None and episode.parent not in earlier:
                 self.words.broken("earlier episode", episode.parent, earlier, at.down("parent"))
-            for name in _named((*episode.date, *episode.end), bound.EpisodeDate):
+            for name in (*_named((*episode.date, *episode.end), bound.EpisodeDate), *_asked_for(episode)):
                 if name not in earlier:
                     self.words.broken("earlier episode", name, earlier, at)
             name = episode.name.removeprefix("episode.")
@@ -98,6 +98,11 @@ def _named(
                 yield from _named((inner,), kind)
             case bound.Extreme(dates=among):
                 yield from _named(among, kind)
+
+
+def _asked_for(rule: bound.BoundRule) -> Iterator[str]:
+    """The episodes that a rule's conditions ask for."""
+    return (one.episode for one in bound.conditions(bound.parts(rule), bound.HasEpisode))
 
 
 def check_case(words: Expressions, case: language.CaseKeys, at: At) -> None:

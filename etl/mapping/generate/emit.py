@@ -116,6 +116,8 @@ def condition(node: bound.Condition, names: Names | _Inside) -> str:
             item = f"item_{depth(scope)}"
             holds = condition(where, _Inside(names, scope, item))
             return f"any({holds} for {item} in {names.of(scope[:-1])} or ())"
+        case bound.HasEpisode(episode):
+            return f"episode_{identifier(episode)} is not None"
         case bound.Negated(inner):
             return f"not ({condition(inner, names)})"
         case bound.Joined(how, parts):

@@ -246,7 +246,9 @@ class _Generator:
         if not self.trace:
             return
         rules = self.mapping.every_rule()
-        for some in dict.fromkeys(one for rule in rules for one in bound.somes(bound.parts(rule))):
+        for some in dict.fromkeys(
+            one for rule in rules for one in bound.conditions(bound.parts(rule), bound.Some)
+        ):
             for source in dict.fromkeys(bound.sources(some.where)):
                 with ExitStack() as stack:
                     self._step_to(stack, source.segments)
@@ -272,7 +274,11 @@ def _linked(mapping: bound.Bound) -> Iterator[tuple[str, tuple[Segments, ...]]]:
 
 def _lists(rule: bound.BoundRule) -> set[Segments]:
     """The items of every list that a rule steps into or asks about."""
-    return {scope for scope in (rule.scope, *(one.scope for one in bound.somes(bound.parts(rule)))) if scope}
+    return {
+        scope
+        for scope in (rule.scope, *(one.scope for one in bound.conditions(bound.parts(rule), bound.Some)))
+        if scope
+    }
 
 
 def _scopes(outer: Segments, inner: Segments) -> Iterator[Segments]:

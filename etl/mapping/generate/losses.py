@@ -102,7 +102,9 @@ def _told(rule: bound.BoundRule) -> Iterator[bound.Source]:
 def _section_leaves(mapping: bound.Bound) -> dict[Segments, list[bound.BoundRule]]:
     """The leaves that only rules of sections read, each with those rules."""
     elsewhere: set[Segments] = {(key,) for _, key in mapping.folder.mapping.case if key is not None}
-    elsewhere |= {name for name, one in _readers(mapping).items() if any(_of_no_section(each) for each in one)}
+    elsewhere |= {
+        name for name, one in _readers(mapping).items() if any(_of_no_section(each) for each in one)
+    }
     leaves: dict[Segments, list[bound.BoundRule]] = {}
     for top in mapping.rules:
         for rule in bound.with_rows(top):

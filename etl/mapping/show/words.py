@@ -153,6 +153,10 @@ class Words:
                 return f"{dotted(source.segments)} is {_one_of(values)}"
             case bound.Some(scope, where):
                 return f"some item of {dotted(scope[:-1])} has {self.condition(where)}"
+            case bound.HasEpisode(episode):
+                return f"the case has episode {code(episode)}"
+            case bound.Negated(bound.HasEpisode(episode)):
+                return f"the case has no episode {code(episode)}"
             case bound.Negated(bound.Recorded(source)):
                 return f"{dotted(source.segments)} {_negative(source)}"
             case bound.Negated(bound.IsIn(source, values)):
