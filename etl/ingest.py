@@ -12,19 +12,16 @@ from typing import BinaryIO, NamedTuple
 from sqlalchemy import Connection, Engine
 
 from etl.land import Fingerprint, Rejection, Upload, claimed, fingerprint, finish, identity, land, receive
-from etl.load import Counts, Failure, load, pending
+from etl.load import Counts, load, still_valid
 from etl.newer import newer_versions
+from etl.pick import BATCH, batches
 from etl.plan import CasePaths, Plan
 from etl.read import Record, Unreadable, limit, read
 from etl.validate import Validator
 from omop_schema.database import translated
 
-BATCH = 1000
 #: Rejections that a result keeps; the database has them all.
 MOST_SHOWN = 1000
-
-#: Kinds of problems that cost a value. A concept 0 or a disagreement is reported, but everything is stored.
-_LOSSES = frozenset({"invalid", "truncated"})
 
 
 class Progress(NamedTuple):
@@ -99,8 +96,7 @@ class Summary:
         outcomes = {file.outcome for file in self.files}
         if outcomes & {"rejected", "unreadable"}:
             return 2
-        lost = any(kind in _LOSSES for _, kind in self.loaded.problems)
-        return int(lost or "partial" in outcomes or bool(self.loaded.failures))
+        return int("partial" in outcomes or not self.loaded.whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +155,11 @@ def load_pending(
 ) -> Counts:
     """Load every landed case of the mapping that is not loaded, except the cases ``without``."""
     counts, skipped = Counts(), frozenset(without)
-    for batch in pending(connection, plan, BATCH):
+    for batch in batches(connection, plan, "pending", BATCH):
         left = [each for each in batch if each.key.case_id not in skipped]
-        valid = [each for each in left if not validator.violations(each.document)]
-        invalid = {each.key.case_id for each in left} - {each.key.case_id for each in valid}
-        counts += Counts(failures=tuple(Failure(case_id, _OUTDATED) for case_id in sorted(invalid)))
-        counts += load(connection, plan, valid)
+        valid, failures = still_valid(validator, left)
+        counts += Counts(failures=failures) + load(connection, plan, valid)
     return counts
-
-
-_OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
 
 
 def _ingest_file(run: _Run, file: Path) -> FileResult:

@@ -5,10 +5,9 @@ document or mapping no longer makes are gone, and no other case is touched. Rows
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import orjson
 from sqlalchemy import Connection, text
 
 from etl.delete import delete_rows
@@ -25,14 +24,18 @@ from etl.persons import (
 )
 from etl.plan import CaseKey, Plan
 from etl.transform import FAULTS, Result, transform
+from etl.validate import Validator
 from omop_schema import OMOP
 from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
 
+#: Kinds of problems that cost a value. A concept 0 or a disagreement is reported, but everything is stored.
+_LOSSES = frozenset({"invalid", "truncated"})
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A landed case that could not be loaded. It stays pending. ``reason`` never holds a value."""
+    """A landed case that could not be loaded. It stays as it was. ``reason`` never holds a value."""
 
     case_id: int
     reason: str
@@ -49,6 +52,11 @@ class Counts:
     """By rule name and kind. Includes disagreements that other cases of the same persons have since."""
     failures: tuple[Failure, ...] = ()
 
+    @property
+    def whole(self) -> bool:
+        """Whether every case was loaded, and every value of it stored."""
+        return not self.failures and not any(kind in _LOSSES for _, kind in self.problems)
+
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             self.cases + other.cases,
@@ -59,7 +67,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class Made:
     """One case, transformed."""
 
     landed: Landed
@@ -70,47 +78,25 @@ class _Made:
         return self.landed.key
 
 
-def load(connection: Connection, plan: Plan, landed: Sequence[Landed]) -> Counts:
+def load(connection: Connection, plan: Plan, landed: Sequence[Landed], *, again: bool = False) -> Counts:
     """Load a batch: one transaction, committed on return. Give it a connection outside of one.
 
-    Cases that this plan loaded from this version already, or that have a newer one by now, are left alone.
-    Where the database refuses the batch, its halves are tried, until the cases at fault stand alone; those
-    are failures, as are cases that the transform cannot number or fails on. What fails stays pending.
-    Raises the driver's errors when the database itself is at fault (full, read-only, gone).
+    Cases that have a newer version by now are left alone, and so are those that this plan loaded from this
+    version already, unless ``again``. Where the database refuses the batch, its halves are tried, until the
+    cases at fault stand alone; those are failures, as are cases that the transform cannot number or fails on.
+    What fails stays as it was. Raises the driver's errors when the database itself is at fault (full,
+    read-only, gone).
     """
-    made, failures = _transform(plan, landed)
-    return Counts(failures=failures) + _load_or_split(connection, plan, made)
+    made, failures = make(plan, landed)
+    return Counts(failures=failures) + _load_or_split(connection, plan, made, again)
 
 
-def pending(connection: Connection, plan: Plan, limit: int = 1000) -> Iterator[list[Landed]]:
-    """Landed cases of the plan's mapping that are not loaded, by case, in lists of at most ``limit``."""
-    after = 0
-    while True:
-        with connection.begin():
-            values = {"mapping": plan.mapping, "after": after, "limit": limit}
-            rows = connection.execute(_PENDING, values).all()
-        if not rows:
-            return
-        yield [
-            Landed(
-                position=row.position,
-                key=CaseKey(row.case_id, row.person_id, row.care_site_id),
-                version=row.version,
-                document=orjson.loads(row.document),
-                upload_id=row.upload_id,
-                changed=False,
-                pending=True,
-            )
-            for row in rows
-        ]
-        after = rows[-1].case_id
-
-
-def _transform(plan: Plan, landed: Sequence[Landed]) -> tuple[list[_Made], tuple[Failure, ...]]:
+def make(plan: Plan, landed: Iterable[Landed]) -> tuple[list[Made], tuple[Failure, ...]]:
+    """Transform cases; the failures are those that cannot be numbered, or that the mapping fails on."""
     made, failures = [], []
     for each in landed:
         try:
-            made.append(_Made(each, transform(plan, each.document, each.key)))
+            made.append(Made(each, transform(plan, each.document, each.key)))
         except OverflowError as error:
             failures.append(Failure(each.key.case_id, f"cannot be numbered: {error}"))
         except FAULTS as error:
@@ -119,27 +105,44 @@ def _transform(plan: Plan, landed: Sequence[Landed]) -> tuple[list[_Made], tuple
     return made, tuple(failures)
 
 
-def _load_or_split(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counts:
+def still_valid(validator: Validator, landed: Iterable[Landed]) -> tuple[list[Landed], tuple[Failure, ...]]:
+    """Part documents that landed some time ago into those that the schema takes today, and failures."""
+    valid, failures = [], []
+    for each in landed:
+        if validator.violations(each.document):
+            failures.append(Failure(each.key.case_id, _OUTDATED))
+        else:
+            valid.append(each)
+    return valid, tuple(failures)
+
+
+def statements(made: Iterable[Made]) -> Iterator[str]:
+    """What each case says of its person, as a line of COPY text that begins with the case_id."""
+    return (f"{each.key.case_id}\t{person}" for each in made for person in each.result.rows["person"])
+
+
+def _load_or_split(connection: Connection, plan: Plan, made: Sequence[Made], again: bool) -> Counts:
     if not made:
         return Counts()
     try:
         with connection.begin():
-            return _load(connection, plan, made)
+            return _load(connection, plan, made, again)
     except RowsRefused as refused:
         if len(made) == 1:
             return Counts(failures=(Failure(made[0].key.case_id, str(refused)),))
     half = len(made) // 2
-    return _load_or_split(connection, plan, made[:half]) + _load_or_split(connection, plan, made[half:])
+    first = _load_or_split(connection, plan, made[:half], again)
+    return first + _load_or_split(connection, plan, made[half:], again)
 
 
-def _load(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counts:
+def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool) -> Counts:
     lock_persons(connection, (each.key.person_id for each in made))
-    made, replaced = _lock_cases(connection, plan, made)
+    made, before = _lock_cases(connection, plan, made, again)
     if not made:
         return Counts()
-    delete_rows(connection, replaced)
+    delete_rows(connection, list(before))
     store_sites(connection, (each.key.care_site_id for each in made))
-    hold_statements(connection, plan.columns["person"], _statements(made))
+    hold_statements(connection, plan.columns["person"], statements(made))
     _mark_loaded(connection, plan, made)
     persons = {each.key.person_id for each in made}
     loaded = store_persons(connection, plan.columns["person"], persons)
@@ -148,18 +151,14 @@ def _load(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counts:
     store_observation_periods(connection, persons)
     cases = {each.key.case_id for each in made}
     disagreements = store_disagreements(connection, loaded, cases)
-    _count_for_uploads(connection, made, disagreements)
+    known = {each.key.case_id for each in made if before.get(each.key.case_id) == each.landed.version}
+    _count_for_uploads(connection, made, disagreements, known)
     rows["person"] = len(cases & {first for first, *_ in loaded})
     return Counts(len(made), +rows, _kinds(plan, made, disagreements))
 
 
-def _statements(made: Sequence[_Made]) -> Iterator[str]:
-    """What each case says of its person, as a line of COPY text that begins with the case_id."""
-    return (f"{each.key.case_id}\t{person}" for each in made for person in each.result.rows["person"])
-
-
 def _kinds(
-    plan: Plan, made: Sequence[_Made], disagreements: Sequence[Disagreement]
+    plan: Plan, made: Sequence[Made], disagreements: Sequence[Disagreement]
 ) -> Counter[tuple[str, str]]:
     names = {rule.number: rule.name for rule in plan.rules}
     problems = (problem for each in made for problem in each.result.problems)
@@ -168,8 +167,10 @@ def _kinds(
     return kinds
 
 
-def _lock_cases(connection: Connection, plan: Plan, made: Sequence[_Made]) -> tuple[list[_Made], list[int]]:
-    """The cases still to be loaded, and those of them that were loaded before."""
+def _lock_cases(
+    connection: Connection, plan: Plan, made: Sequence[Made], again: bool
+) -> tuple[list[Made], dict[int, int]]:
+    """The cases still to be loaded, and the version that is loaded of those that were loaded before."""
     cases = {"cases": [each.key.case_id for each in made]}
     connection.execute(_LOCK_CASES, cases)
     rows = {row.case_id: row for row in connection.execute(_CASES, cases)}
@@ -177,13 +178,13 @@ def _lock_cases(connection: Connection, plan: Plan, made: Sequence[_Made]) -> tu
     for each in made:
         row = rows[each.key.case_id]
         is_loaded = (row.loaded_version, row.plan) == (row.version, plan.digest)
-        if row.version == each.landed.version and not is_loaded:
+        if row.version == each.landed.version and (again or not is_loaded):
             left.append(each)
-    replaced = [each.key.case_id for each in left if rows[each.key.case_id].loaded_version is not None]
-    return left, replaced
+    loaded = ((each.key.case_id, rows[each.key.case_id].loaded_version) for each in left)
+    return left, {case_id: version for case_id, version in loaded if version is not None}
 
 
-def _store_rows(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Counter[str]:
+def _store_rows(connection: Connection, plan: Plan, made: Sequence[Made]) -> Counter[str]:
     rows: Counter[str] = Counter()
     for table, columns in plan.columns.items():
         lines = [line for each in made for line in each.result.rows[table]]
@@ -193,7 +194,7 @@ def _store_rows(connection: Connection, plan: Plan, made: Sequence[_Made]) -> Co
     return rows
 
 
-def _store_problems(connection: Connection, made: Sequence[_Made]) -> None:
+def _store_problems(connection: Connection, made: Sequence[Made]) -> None:
     connection.execute(_DELETE_PROBLEMS, {"cases": [each.key.case_id for each in made]})
     lines = [
         line(each.key.case_id, each.landed.version, problem.rule, problem.kind, problem.path, problem.reason)
@@ -204,7 +205,7 @@ def _store_problems(connection: Connection, made: Sequence[_Made]) -> None:
         copy(connection, "lake.problems", _PROBLEM, lines)
 
 
-def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[_Made]) -> None:
+def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[Made]) -> None:
     """The cases as loaded, with what they say of their persons: ``hold_statements`` comes before."""
     values = {
         "cases": [each.key.case_id for each in made],
@@ -216,24 +217,25 @@ def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[_Made]) -> N
 
 
 def _count_for_uploads(
-    connection: Connection, made: Sequence[_Made], disagreements: Iterable[Disagreement]
+    connection: Connection,
+    made: Sequence[Made],
+    disagreements: Iterable[Disagreement],
+    known: Container[int],
 ) -> None:
+    """Tell the log what came of each upload; the documents of ``known`` cases were counted before."""
     rows: Counter[int] = Counter()
-    found = Counter(each.upload_id for each in disagreements)
+    found = Counter(each.upload_id for each in disagreements if each.case_id not in known)
     for each in made:
-        rows[each.landed.upload_id] += sum(map(len, each.result.rows.values()))
-        found[each.landed.upload_id] += len(each.result.problems)
+        if each.key.case_id not in known:
+            rows[each.landed.upload_id] += sum(map(len, each.result.rows.values()))
+            found[each.landed.upload_id] += len(each.result.problems)
     for upload_id in sorted({*rows, *found}):
         values = {"upload": upload_id, "rows": rows[upload_id], "problems": found[upload_id]}
         connection.execute(_COUNT_FOR_UPLOAD, values)
 
 
-_PENDING = text("""
-    SELECT case_id, person_id, care_site_id, version, upload_id, position, document::text AS document
-    FROM lake.cases JOIN lake.documents USING (case_id, version)
-    WHERE mapping = :mapping AND (loaded_version IS NULL OR loaded_version <> version) AND case_id > :after
-    ORDER BY case_id LIMIT :limit
-""")
+_OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
+
 _LOCK_CASES = text("SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE")
 _CASES = text("""
     SELECT case_id, version, loaded_version, plan FROM lake.cases WHERE case_id = ANY(:cases)

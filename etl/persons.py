@@ -80,8 +80,10 @@ def store_disagreements(
 
 
 def store_observation_periods(connection: Connection, persons: Iterable[int]) -> None:
-    """One for each person, from the first to the last date of all the person's loaded cases."""
-    connection.execute(_OBSERVATION_PERIODS, {"persons": sorted(set(persons)), "type": ECRF})
+    """One for each person, from the first to the last date of all the person's loaded cases; none without."""
+    values = {"persons": sorted(set(persons)), "type": ECRF}
+    connection.execute(_DELETE_PERIODS, values)
+    connection.execute(_OBSERVATION_PERIODS, values)
 
 
 @cache
@@ -147,6 +149,11 @@ _INSERT_DISAGREEMENTS = text("""
     FROM found JOIN lake.documents ON (documents.case_id, documents.version)
         = (found.case_id, found.loaded_version)
     ORDER BY found.case_id, said
+""")
+_DELETE_PERIODS = text("""
+    DELETE FROM omop.observation_period WHERE observation_period_id = ANY(:persons) AND NOT EXISTS (
+        SELECT FROM lake.cases WHERE cases.person_id = observation_period.person_id
+            AND loaded_version IS NOT NULL AND first_date IS NOT NULL)
 """)
 _OBSERVATION_PERIODS = text("""
     INSERT INTO omop.observation_period AS known (observation_period_id, person_id,

@@ -14,7 +14,8 @@ from etl.delete import event_tables
 from etl.explain import explain_person
 from etl.identity import case_range, unpack
 from etl.land import Landed, Upload, fingerprint, land, receive
-from etl.load import Counts, Failure, load, pending
+from etl.load import Counts, Failure, load
+from etl.pick import batches
 from etl.plan import Plan
 from etl.read import Record
 from tests.plans import PLAN, PSA, case, install, renewed
@@ -382,7 +383,7 @@ def test_a_document_that_the_mapping_fails_on_blocks_no_other(
         Failure(landed[1].key.case_id, f"the mapping fails on it: {type(fault).__name__}"),
     )
     assert store(connection, case("P4"), plan=plan).cases == 1
-    assert [len(batch) for batch in pending(connection, plan)] == [1]
+    assert [len(batch) for batch in batches(connection, plan, "pending")] == [1]
 
 
 def test_a_case_without_dates_has_no_observation_period(connection: Connection) -> None:
@@ -402,7 +403,7 @@ def test_refused_cases_stand_alone_and_the_others_are_loaded(connection: Connect
     assert {failure.reason for failure in counts.failures} == {
         "table 'measurement' refuses its rows: they break constraint 'fk_measurement_measurement_concept_id'"
     }
-    assert [each.key.case_id for some in pending(connection, PLAN) for each in some] == failed
+    assert [each.key.case_id for some in batches(connection, PLAN, "pending") for each in some] == failed
     assert query(connection, "SELECT count(*) FROM omop.visit_occurrence") == [(54,)]
 
 
@@ -463,19 +464,19 @@ def test_a_replacement_that_fails_leaves_the_old_rows(connection: Connection) ->
 def test_pending_lists_what_landing_left(connection: Connection) -> None:
     landed = put(connection, *(case(f"P{number}", text="Ηράκλειο \\ \t") for number in range(25)))
     load(connection, PLAN, landed[:5])
-    batches = list(pending(connection, PLAN, 8))
-    assert [len(batch) for batch in batches] == [8, 8, 4]
-    found = [each for batch in batches for each in batch]
+    picked = list(batches(connection, PLAN, "pending", 8))
+    assert [len(batch) for batch in picked] == [8, 8, 4]
+    found = [each for batch in picked for each in batch]
     assert [replace(each, changed=True) for each in found] == sorted(landed[5:], key=lambda each: each.key)
-    assert sum((load(connection, PLAN, batch) for batch in batches), Counts()).cases == 20
-    assert list(pending(connection, PLAN)) == []
-    assert list(pending(connection, replace(PLAN, mapping="other"))) == []
+    assert sum((load(connection, PLAN, batch) for batch in picked), Counts()).cases == 20
+    assert list(batches(connection, PLAN, "pending")) == []
+    assert list(batches(connection, replace(PLAN, mapping="other"), "pending")) == []
 
 
 def test_pending_documents_make_the_same_rows_as_landed_ones(connection: Connection) -> None:
     values = [{"day": 3, "psa": psa} for psa in (1.0, 0.1, 7, 1e-7, 12345678.9)]
     landed = put(connection, case(values=values))
-    ((found,),) = pending(connection, PLAN)
+    ((found,),) = batches(connection, PLAN, "pending")
     assert repr(found.document["values"]) == repr(values)
     assert load(connection, PLAN, landed).cases == 1
     assert found.document == landed[0].document
