@@ -88,7 +88,8 @@ def read_folder(path: Traversable) -> Folder:
 
 
 def _section_names(mapping: language.Mapping) -> list[str]:
-    return list(dict.fromkeys(name for form in mapping.forms.values() for name in form.sections))
+    listed = (name for form in mapping.forms.values() for name in form.sections)
+    return list(dict.fromkeys((*mapping.sections, *listed)))
 
 
 class _Reader:

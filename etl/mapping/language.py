@@ -317,6 +317,9 @@ class Mapping(_Shape):
     baseline: Baseline
     type: ConceptText
     person: Person
+    sections: tuple[Name, ...] = Field(
+        default=(), description="Every section, in order; default: as the forms list them"
+    )
     forms: dict[str, Form] = Field(min_length=1)
     visits: dict[Name, Visit] = {}
     episodes: dict[Name, Episode] = {}

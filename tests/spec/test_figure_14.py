@@ -162,7 +162,12 @@ REQUIRED: dict[str, dict[str, str | None]] = {
     "condition_occurrence": {
         "condition_end_date": None, "condition_end_datetime": None, "condition_status_concept_id": "0",
         "condition_source_concept_id": "0"},
-    "observation": {"observation_source_concept_id": "0", "value_as_concept_id": None},
+    "observation": {
+        "observation_source_concept_id": "0",
+        "value_as_number": None,
+        "value_as_string": None,
+        "value_as_concept_id": None,
+    },
     "episode": {"episode_type_concept_id": "32809"},
     "measurement": {"measurement_source_concept_id": "0"},
     "episode_event": {},
@@ -171,12 +176,12 @@ REQUIRED: dict[str, dict[str, str | None]] = {
 
 #: What the rows of Figure 14 are called here, by the rule and item that make them.
 CALLED = {
-    "visit.baseline": "baseline", "visit.imaging": "imaging", "visit.follow_up": "follow_up",
+    "visit.baseline": "baseline", "visit.imaging": "imaging", "visit.final_diagnosis": "follow_up",
     "final_imaging[0]": "final_mri", "lesion[0]": "lesion", "lesion.index_lesion[0]": "index_lesion",
     "episode.disease": "disease", "episode.confined": "confined", "episode.invasive_final": "invasive",
     "episode.metastatic": "metastatic", "psa_total[0]": "psa", "lesion.gleason1[0]": "gleason1",
     "lesion.gleason2[0]": "gleason2", "lesion.location[0][0]": "location", "lesion.pi_rads[0]": "pi_rads",
-    "mri.t_mri": "t_mri", "metastasis[0]": "metastasis",
+    "t_mri": "t_mri", "metastasis[0]": "metastasis",
 }  # fmt: skip
 
 Row = dict[str, str | None]

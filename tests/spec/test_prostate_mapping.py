@@ -24,7 +24,7 @@ FIGURE_13: dict[str, Any] = json.loads((PROSTATE / "samples" / "figure-13.json")
 VALID = jsonschema_rs.validator_for(PLAN.schema, validate_formats=True)
 
 MRI = "visit_occurrence_id=visit.imaging"
-FINAL = "visit_occurrence_id=visit.follow_up"
+FINAL = "visit_occurrence_id=visit.final_diagnosis"
 OF_LESION = "modifier_of_event_id=lesion[0] modifier_of_field_concept_id=1147127"
 OF_FINAL = "modifier_of_event_id=final_imaging[0] modifier_of_field_concept_id=1147082"
 EVENT = "episode_event {} episode_id=episode.disease event_id={}"
@@ -81,11 +81,11 @@ CASES = [
     Case(
         "an in-bore biopsy with its stage",
         {"biopsyInfo": {"biopsyType": "In-Bore", "stage": {"T": "cT1c"}}},
-        ("biopsy", "biopsy.t_biopsy"),
+        ("biopsy", "t_biopsy"),
         (
             procedure("biopsy", 2000000005, "In-Bore"),
             measured(
-                "biopsy.t_biopsy",
+                "t_biopsy",
                 1538775,
                 f"{MRI} measurement_source_value=T_biopsy value_source_value=cT1c"
                 " modifier_of_event_id=biopsy modifier_of_field_concept_id=1147082",
@@ -96,7 +96,7 @@ CASES = [
     Case(
         "no biopsy, though a type is given",
         {"biopsyInfo": {"biopsyPerformed": False}},
-        ("biopsy", "biopsy.t_biopsy"),
+        ("biopsy", "t_biopsy"),
         problems=(f"biopsy: invalid $.biopsyInfo.biopsyType: {UNMET}",),
     ),
     Case(
@@ -163,18 +163,18 @@ CASES = [
                 "stage": {"T": "pT2c", "N": "pN1"},
             }
         },
-        ("prostatectomy", "prostatectomy.t_prostatectomy", "prostatectomy.n_prostatectomy", "nerve_sparing"),
+        ("prostatectomy", "t_prostatectomy", "n_prostatectomy", "nerve_sparing"),
         (
             procedure("prostatectomy", 46270921, "'Robot assisted laparoscopic'"),
             procedure("nerve_sparing", 2000000003, "nerveSparing"),
             measured(
-                "prostatectomy.t_prostatectomy",
+                "t_prostatectomy",
                 0,
                 f"{MRI} measurement_source_value=T_prostatectomy value_source_value=pT2c"
                 " modifier_of_event_id=prostatectomy modifier_of_field_concept_id=1147082",
             ),
             measured(
-                "prostatectomy.n_prostatectomy",
+                "n_prostatectomy",
                 1538914,
                 f"{MRI} measurement_source_value=N_prostatectomy"
                 " value_source_value=pN1 modifier_of_event_id=prostatectomy"
@@ -184,7 +184,7 @@ CASES = [
             EVENT.format(1147082, "nerve_sparing"),
         ),
         (
-            "prostatectomy.t_prostatectomy: unmapped $.prostatectomyInfo.stage.T: no concept for this"
+            "t_prostatectomy: unmapped $.prostatectomyInfo.stage.T: no concept for this"
             " value in 'tnm_t'",
         ),
     ),
@@ -208,16 +208,16 @@ CASES = [
     Case(
         "cT3a on MRI: invasive from imaging on, once",
         {"imagingInfo": {"stage": {"T": "cT3a", "N": "cN1"}}},
-        ("mri.t_mri", "mri.n_mri", "episode.confined", "episode.invasive", "episode.invasive_final"),
+        ("t_mri", "n_mri", "episode.confined", "episode.invasive", "episode.invasive_final"),
         (
             measured(
-                "mri.t_mri",
+                "t_mri",
                 1539253,
                 f"{MRI} measurement_source_value=T_MRI value_source_value=cT3a"
                 " modifier_of_event_id=mri modifier_of_field_concept_id=1147082",
             ),
             measured(
-                "mri.n_mri",
+                "n_mri",
                 35918746,
                 f"value_as_concept_id=35919638 {MRI} measurement_source_value=N_MRI"
                 " value_source_value=cN1 modifier_of_event_id=mri modifier_of_field_concept_id=1147082",
@@ -230,7 +230,7 @@ CASES = [
     Case(
         "no stage on MRI and N0: neither confined nor invasive",
         {"imagingInfo": {"stage": None}, "finalDiagnosis": {"N": "cN0"}},
-        ("mri.t_mri", "mri.n_mri", "episode.confined", "episode.invasive", "episode.invasive_final"),
+        ("t_mri", "n_mri", "episode.confined", "episode.invasive", "episode.invasive_final"),
     ),
     Case(
         "cN0 is a clinical N whose value has no concept",
@@ -602,7 +602,7 @@ def test_the_least_that_is_valid_becomes_a_person_three_visits_and_little_more()
     assert [" ".join(row.split()[:3]) for row in result.rows] == [
         "visit_occurrence visit.baseline 2000000007",
         "visit_occurrence visit.imaging 2000000009",
-        "visit_occurrence visit.follow_up 2000000010",
+        "visit_occurrence visit.final_diagnosis 2000000010",
         "procedure_occurrence mri 36714087",
         "condition_occurrence mri_result 4058339",
         "condition_occurrence lesion[0] 4115735",

@@ -238,6 +238,7 @@ VALUE_MAPS = {
         4276520, 46270921, 44809585, 4338373, 2003983,
     ),
     "rt_method": targets("IMRT;IGRT;3D CRT;HSR;Other", 40480519, 45956251, 45911882, 44809885, 3169882),
+    "rtog_grade": targets("1;2;3;4;5", *range(2000000027, 2000000032)),
     "tnm_cn": targets("cNX;cN0;cN1", 0, 0, 35919638),
     "tnm_m": targets("cM0;cM1;cM1a;cM1b;cM1c;MX", 1538822, 1538290, 1539119, 1538995, 1538321, 4110284),
     "tnm_pn": targets("pNX;pN0;pN1", 1537945, 1538383, 1538914),

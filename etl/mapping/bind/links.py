@@ -118,7 +118,8 @@ def check_case(words: Expressions, case: language.CaseKeys, at: At) -> None:
 
 
 def check_forms(words: Expressions, mapping: language.Mapping, at: At) -> None:
-    """Every form of the schema has its sections here, and no other."""
+    """Every form of the schema has its sections here, and no other; every section is one of a form."""
+    _check_sections(words, mapping, at)
     facts = resolve(words.folder.schema, absolute(mapping.case.form, ()))
     if facts is None or facts.enum is None:
         return
@@ -129,6 +130,21 @@ def check_forms(words: Expressions, mapping: language.Mapping, at: At) -> None:
         if form not in facts.enum:
             message = f"form '{form}' is never recorded at '{mapping.case.form}'"
             words.report("unused-value", at.down(form), message)
+
+
+def _check_sections(words: Expressions, mapping: language.Mapping, at: At) -> None:
+    if not mapping.sections:
+        return
+    known = dict.fromkeys(mapping.sections)
+    for form, one in mapping.forms.items():
+        for index, name in enumerate(one.sections):
+            if name not in known:
+                words.broken("section", name, known, at.down(form, "sections", index))
+    used = {name for form in mapping.forms.values() for name in form.sections}
+    for index, name in enumerate(mapping.sections):
+        if name not in used:
+            there = At(at.file, ("sections", index))
+            words.report("unused-file", there, f"no form has the section '{name}'")
 
 
 def check_defaults(words: Expressions, mapping: language.Mapping, at: At) -> None:
