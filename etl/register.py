@@ -49,9 +49,8 @@ def register(connection: Connection, mapping: Bound) -> dict[str, int]:
     id's item is read. Raises RegisterFull when the 4,095 numbers are used up.
     """
     lock_register(connection)
-    name = mapping.folder.mapping.name
-    known = {(row.name, row.each_path): row.rule_id for row in connection.execute(_KNOWN, {"mapping": name})}
-    numbers = _numbers(mapping, known, connection.scalar(_HIGHEST) or 0)
+    name, digest = mapping.folder.mapping.name, mapping.folder.digest
+    numbers = foreseen_numbers(connection, mapping)
     rules = [
         {
             "rule_id": rule.number,
@@ -64,10 +63,20 @@ def register(connection: Connection, mapping: Bound) -> dict[str, int]:
         }
         for rule in rules_of(mapping, numbers)
     ]
-    values = {"mapping": name, "plan": mapping.folder.digest, "rules": orjson.dumps(rules).decode()}
+    values = {"mapping": name, "plan": digest, "rules": orjson.dumps(rules).decode()}
     connection.execute(_ADD_RULES, values)
     connection.execute(_ADD_PLAN, values)
     return numbers
+
+
+def foreseen_numbers(connection: Connection, mapping: Bound) -> dict[str, int]:
+    """The numbers that ``register`` would give in this state of the database. Writes nothing.
+
+    Raises RegisterFull as it would.
+    """
+    values = {"mapping": mapping.folder.mapping.name}
+    known = {(row.name, row.each_path): row.rule_id for row in connection.execute(_KNOWN, values)}
+    return _numbers(mapping, known, connection.scalar(_HIGHEST) or 0)
 
 
 def _numbers(mapping: Bound, known: Mapping[tuple[str, str], int], highest: int) -> dict[str, int]:

@@ -1,0 +1,47 @@
+"""Remap: the rows of loaded cases made anew, where another version of their mapping made them.
+
+Each batch of cases is one transaction, and a case says itself which version of the mapping made its rows. So
+a remap that was stopped or killed leaves whole cases, and the next one does what is left.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from etl.load import Counts, load, still_valid
+from etl.pick import BATCH, Which, batches, count
+from etl.plan import Plan
+from etl.validate import Validator
+from omop_schema.database import translated
+
+
+class Done(NamedTuple):
+    """How far a remap, or its preview, has come."""
+
+    cases: int
+    of: int
+    """Cases that there were to do in the beginning."""
+
+
+def remap(
+    engine: Engine, plan: Plan, *, every: bool = False, progress: Callable[[Done], None] | None = None
+) -> Counts:
+    """Load the cases of the plan's mapping that another version of it loaded, and those not loaded yet.
+
+    ``every`` takes the cases that this version loaded as well. A case that fails keeps the rows it had.
+    Raises DatabaseError when the database is away, full or read-only: what was done by then stays.
+    """
+    which: Which = "all" if every else "stale"
+    validator = Validator(plan.schema)
+    done, counts = 0, Counts()
+    with translated(), engine.connect() as connection:
+        with connection.begin():
+            total = count(connection, plan, which)
+        for batch in batches(connection, plan, which, BATCH):
+            valid, failures = still_valid(validator, batch)
+            counts += Counts(failures=failures) + load(connection, plan, valid, again=every)
+            done += len(batch)
+            if progress:
+                progress(Done(done, max(done, total)))
+    return counts
