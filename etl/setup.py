@@ -19,23 +19,23 @@ from vocabularies.starter import Loaded, load_starter, load_value_maps
 #: The mapping that comes with Oncolake.
 DEFAULT_MAPPING = files("mappings").joinpath("prostate")
 
-_UPDATE_SOURCE = text(
-    """
+_SOURCE = text("SELECT cdm_etl_reference FROM omop.cdm_source FOR UPDATE")
+_ADD_SOURCE = text("""
+    INSERT INTO omop.cdm_source (cdm_source_name, cdm_source_abbreviation, source_description, cdm_version)
+    SELECT 'Oncolake', 'oncolake', 'Clinical case forms, mapped by Oncolake', 'v6.0.0'
+     WHERE NOT EXISTS (SELECT FROM omop.cdm_source)
+""")
+_UPDATE_SOURCE = text("""
     UPDATE omop.cdm_source
        SET cdm_etl_reference = :etl, cdm_release_date = current_date, vocabulary_version = now_is.version
-      FROM (SELECT vocabulary_version AS version FROM omop.vocabulary WHERE vocabulary_id = 'None') AS now_is
+      FROM (SELECT coalesce(vocabulary_version, :starter) AS version
+              FROM omop.vocabulary WHERE vocabulary_id = 'None') AS now_is
      WHERE (cdm_etl_reference, cdm_source.vocabulary_version) IS DISTINCT FROM (:etl, now_is.version)
-    """
-)
-_ADD_SOURCE = text(
-    """
-    INSERT INTO omop.cdm_source (cdm_source_name, cdm_source_abbreviation, cdm_etl_reference, cdm_version,
-                                 cdm_release_date, vocabulary_version)
-    SELECT 'Oncolake', 'oncolake', :etl, 'v6.0.0', current_date,
-           (SELECT vocabulary_version FROM omop.vocabulary WHERE vocabulary_id = 'None')
-     WHERE NOT EXISTS (SELECT FROM omop.cdm_source)
-    """
-)
+""")
+#: cdm_source.vocabulary_version while no Athena vocabulary is loaded.
+STARTER = "Oncolake starter"
+#: Characters of a mapping's digest in cdm_source.cdm_etl_reference, which has 255 for all mappings.
+SHORT_DIGEST = 12
 
 
 class NotInitialised(Exception):
@@ -140,7 +140,14 @@ def _load_vocabulary(connection: Connection, mapping: Bound, *, update: bool) ->
 
 
 def _tell_source(connection: Connection, mapping: Bound) -> None:
-    """Keep OMOP's one row about the database itself at the mapping that loads it."""
-    reference = {"etl": f"{mapping.folder.mapping.name} {mapping.folder.digest}"}
-    connection.execute(_UPDATE_SOURCE, reference)
-    connection.execute(_ADD_SOURCE, reference)
+    """Keep OMOP's one row about the database itself at the mappings and the vocabulary that it is loaded by.
+
+    ``cdm_etl_reference`` reads like ``breast 0c5e0d6c8f5b, prostate de05c681ce62``: each mapping's name and
+    digest.
+    """
+    connection.execute(_ADD_SOURCE)
+    written = connection.execute(_SOURCE).scalars().first() or ""
+    digests = dict(one.partition(" ")[::2] for one in written.split(", ") if one)
+    digests[mapping.folder.mapping.name] = mapping.folder.digest[:SHORT_DIGEST]
+    reference = ", ".join(f"{name} {digest}" for name, digest in sorted(digests.items()))
+    connection.execute(_UPDATE_SOURCE, {"etl": reference[:255], "starter": STARTER})
