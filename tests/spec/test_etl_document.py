@@ -32,7 +32,7 @@ def test_the_published_document_is_the_mapping(text):
 
 
 def test_every_rule_stands_once_with_its_file_and_line(mapping, text):
-    cells = re.findall(r"\| `([\w.]+)`<br>`([\w.]+:\d+)`(?:<br>[^|]*)? \|$", text, re.MULTILINE)
+    cells = re.findall(r"\| `([\w.]+)`<br>`([\w.]+:\d+)` \| [^|]*\|$", text, re.MULTILINE)
     rules = [(rule.name, f"{rule.place.file}:{rule.place.line}") for rule in mapping.every_rule()]
     assert len(rules) > 40
     assert sorted(cells) == sorted(rules)
@@ -70,9 +70,11 @@ def test_links_within_the_document_lead_somewhere(text):
     assert links <= headings
 
 
-def test_the_link_to_the_errata_leads_to_the_file(text):
-    (link,) = re.findall(r"\[ERRATA\.md\]\(([^)]+)\)", text)
-    assert (DOCUMENT.parent / link).resolve() == Path(str(PROSTATE.joinpath("ERRATA.md"))).resolve()
+def test_the_errata_are_part_of_the_document(text):
+    errata = PROSTATE.joinpath("ERRATA.md").read_text(encoding="utf-8")
+    rows = [line for line in errata.split("\n") if line.startswith("| ")]
+    assert len(rows) > 40
+    assert [row for row in rows if row not in text] == []
 
 
 def test_tables_have_as_many_cells_in_each_line_as_in_their_header(text):

@@ -112,10 +112,10 @@ def text(folder: Path) -> str:
 def rule(text: str, name: str) -> list[str]:
     """The cells of a rule's line."""
     (line,) = [line for line in text.split("\n") if re.search(rf"\| `{name}`<br>`\w+\.yaml:", line)]
-    return line.replace(r"\|", "\0").strip("| ").split(" | ")
+    return line.replace(r"\|", "\0").removeprefix("| ").removesuffix(" |").split(" | ")
 
 
-SOURCE, TYPE, CONDITION, CONCEPT, COLUMNS, UNIT, WHEN, OF, RULE = range(9)
+SOURCE, TYPE, CONDITION, CONCEPT, COLUMNS, UNIT, WHEN, OF, RULE, COMMENT = range(10)
 
 CELLS = [
     (
@@ -125,7 +125,9 @@ CELLS = [
         " or not (`a` is true or `n` is recorded)",
     ),
     ("plain", CONCEPT, "[definition outcome](#named-definitions)"),
-    ("plain", RULE, r"`plain`<br>`one.yaml:1`<br>Ask the \*site\*"),
+    ("plain", RULE, "`plain`<br>`one.yaml:1`"),
+    ("plain", COMMENT, r"Ask the \*site\*"),
+    ("numbered", COMMENT, ""),
     ("plain", WHEN, "visit `first`"),
     ("numbered", SOURCE, "`$.n`"),
     ("numbered", TYPE, "number"),
@@ -203,10 +205,12 @@ def test_a_field_that_nothing_reads_stands_out(folder):
     assert "| `$.extra` Extra | text | **nothing** |" in show(read_mapping(folder))
 
 
-def test_the_errata_are_linked_only_where_there_are_any(folder, text):
-    assert "ERRATA" not in text
-    folder.joinpath("ERRATA.md").write_text("# Errata\n")
-    assert f"[ERRATA.md](../mappings/{folder.name}/ERRATA.md)" in show(read_mapping(folder))
+def test_the_errata_are_the_last_appendix_where_there_are_any(folder, text):
+    assert "errata" not in text.lower()
+    folder.joinpath("ERRATA.md").write_text("# Errata of X\n\nWhy.\n\n## Slips\n\n| a | b |\n")
+    shown = show(read_mapping(folder))
+    assert "in the [errata](#appendix-errata)." in shown
+    assert shown.endswith("\n## Appendix: errata\n\nWhy.\n\n### Slips\n\n| a | b |\n")
 
 
 def test_the_same_mapping_gives_the_same_text(folder, text):

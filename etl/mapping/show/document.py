@@ -1,6 +1,7 @@
 """The ETL document: a mapping as the tables that partners read and sign, after D4.4 Appendix A, Table 23."""
 
 from collections.abc import Iterator
+from importlib.resources.abc import Traversable
 
 from etl.mapping import bound
 from etl.mapping.paths import ITEM, Segments, json_path, leaves
@@ -25,8 +26,8 @@ ERRATA = "ERRATA.md"
 def show(mapping: bound.Bound) -> str:
     """The mapping as one Markdown document that ends with a newline; the same mapping gives the same text.
 
-    Every rule, visit and episode has one row, named with its file and line. The link to the errata is written
-    for a document in a folder beside ``mappings``, as ``docs/etl.md`` is.
+    Every rule, visit and episode has one row, named with its file and line. The folder's errata, if it has an
+    ERRATA.md, are its last appendix.
     """
     return "\n".join(_Document(mapping).lines()) + "\n"
 
@@ -51,15 +52,16 @@ class _Document:
         yield from self._left_out()
         yield from self._fields()
         yield from self._value_maps()
+        yield from self._errata()
 
     def _head(self) -> Iterator[str]:
         yield f"# {plain(self.told.title)}: ETL document"
         yield ""
         if self.told.source:
             yield f"Source: {plain(self.told.source)}."
-        if self.mapping.folder.path.joinpath(ERRATA).is_file():
-            link = f"../mappings/{self.mapping.folder.path.name}/{ERRATA}"
-            yield f"Departures from the source are listed, with reasons, in [{ERRATA}]({link})."
+        if self._errata_file.is_file():
+            heading = "Appendix: errata"
+            yield f"Departures from the source are listed, with reasons, in the [errata]({anchor(heading)})."
         yield ""
         yield f"Mapping {code(self.told.name)}, digest {code(self.mapping.folder.digest)}."
         yield "Written by `oncolake map show`: to change this document, change the mapping."
@@ -201,6 +203,17 @@ class _Document:
             return "left out on purpose"
         return "**nothing**"
 
+    @property
+    def _errata_file(self) -> Traversable:
+        return self.mapping.folder.path.joinpath(ERRATA)
+
+    def _errata(self) -> Iterator[str]:
+        """The errata as they are written, one level down: what a partner signs is one document."""
+        if self._errata_file.is_file():
+            yield from _heading("Appendix: errata")
+            _title, _, body = self._errata_file.read_text(encoding="utf-8").strip().partition("\n")
+            yield from (f"#{line}" if line.startswith("#") else line for line in body.strip().split("\n"))
+
     def _value_maps(self) -> Iterator[str]:
         yield from _heading("Appendix: value maps")
         yield "Concept 0: no concept is known yet; the recorded value is kept in the source value."
@@ -250,4 +263,5 @@ the list that its condition names.
   above the visit and is known.
 - **Recorded of**: the row that this row describes, and the episode that it belongs to. A row of *its* other
   row is only written together with it.
-- **Rule**: the rule's name, and the file and line of the mapping where it stands."""
+- **Rule**: the rule's name, and the file and line of the mapping where it stands.
+- **Comment**: a remark of the mapping's authors."""

@@ -16,6 +16,7 @@ HEADER = (
     "Visit and date",
     "Recorded of",
     "Rule",
+    "Comment",
 )
 
 
@@ -71,8 +72,8 @@ class RuleTables:
         yield self.words.expression(unit, "concept", rule.scope) if unit else ""
         yield lines(self._when(rule))
         yield lines(self._recorded_of(rule))
-        comment = [plain(rule.comment)] if rule.comment else []
-        yield lines([code(rule.name), place(rule.place), *comment])
+        yield lines([code(rule.name), place(rule.place)])
+        yield plain(rule.comment or "")
 
     def _conditions(self, rule: bound.BoundRule) -> Iterator[str]:
         """What must hold for a row, as the generated code asks it."""
