@@ -1,6 +1,7 @@
 """Compiling: a bound mapping and a register of rule numbers to a Plan."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -72,7 +73,6 @@ def compile_plan(mapping: bound.Bound, numbers: Mapping[str, int]) -> Plan:
         pack(1, number)
     columns = row_columns(mapping.every_rule())
     code = generate(mapping, numbers, columns, trace=False)
-    trace = generate(mapping, numbers, columns, trace=True)
     name = mapping.folder.mapping.name
     return Plan(
         mapping=name,
@@ -84,8 +84,19 @@ def compile_plan(mapping: bound.Bound, numbers: Mapping[str, int]) -> Plan:
         ignored={json_path(segments): reason for segments, reason in mapping.ignored.items()},
         code=code,
         run=_load(code, name, "run"),
-        trace=_load(trace, name, "trace"),
+        trace=_traced(mapping, numbers, columns),
     )
+
+
+def _traced(mapping: bound.Bound, numbers: Mapping[str, int], columns: Mapping[str, tuple[str, ...]]) -> Run:
+    """The tracing twin, made when it is first called: only coverage needs it."""
+
+    @cache
+    def made() -> Run:
+        code = generate(mapping, numbers, columns, trace=True)
+        return _load(code, mapping.folder.mapping.name, "trace")
+
+    return lambda *arguments: made()(*arguments)
 
 
 def _load(code: str, name: str, function: str) -> Run:
