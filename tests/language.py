@@ -39,6 +39,32 @@ defaults:
 """
 
 
+#: A second list of the case, whose items hold more of everything than those of ``items``.
+OTHERS = """\
+    "others": {
+      "type": ["array", "null"],
+      "maxItems": 20,
+      "items": {
+        "type": "object",
+        "properties": {
+          "flag": {"type": ["boolean", "null"]},
+          "on": {"type": ["string", "null"], "format": "date"},
+          "size": {"type": ["number", "null"]},
+          "first": {"type": ["integer", "null"]},
+          "second": {"type": ["integer", "null"]},
+          "part": {
+            "type": ["object", "null"],
+            "properties": {
+              "flag": {"type": ["boolean", "null"]},
+              "sizes": {"type": ["array", "null"], "maxItems": 20, "items": {"type": "number"}}
+            }
+          }
+        }
+      }
+    },
+"""
+
+
 @dataclass(frozen=True)
 class Case:
     """One line of the specification."""
@@ -61,6 +87,12 @@ def note(rule: str) -> str:
 
 def compiled(folder: Path, rule: str, mapping: Mapping[str, str]) -> Plan:
     mini.write(folder, mapping=MAPPING, section=rule + "\n")
+    mini.change(
+        folder,
+        mini.SCHEMA,
+        '    "items": {\n      "type": ["array"',
+        OTHERS + '    "items": {\n      "type": ["array"',
+    )
     for old, new in mapping.items():
         mini.change(folder, mini.MAPPING, old, new)
     head = "source_code,source_code_description,target_concept_id,target_concept_name\n"

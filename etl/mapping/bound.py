@@ -242,6 +242,11 @@ class Bound:
     ignored: Mapping[Segments, str]
     concepts: tuple[ConceptUse, ...]
 
+    @property
+    def shared(self) -> tuple[Any, ...]:
+        """What is said for every case, whatever its form: the person and the baseline."""
+        return (self.age, self.person, self.anchor)
+
     def every_rule(self) -> Iterator[BoundRule]:
         """Visits, episodes and rules, each before the rows recorded of it."""
         for rule in (*self.visits, *self.episodes, *self.rules):

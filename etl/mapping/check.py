@@ -138,8 +138,7 @@ def _ignored_and_mapped(mapping: bound.Bound) -> Iterator[Finding]:
 def _used_paths(mapping: bound.Bound) -> Iterator[Segments]:
     case = mapping.folder.mapping.case
     yield from ((key,) for key in (case.patient, case.form, case.site) if key is not None)
-    parts = (mapping.age, mapping.person, mapping.anchor and (mapping.anchor.when, mapping.anchor.source))
-    yield from (one.segments for one in bound.sources(parts))
+    yield from (one.segments for one in bound.sources(mapping.shared))
     for rule in mapping.every_rule():
         yield from (one.segments for one in bound.rule_sources(rule))
 

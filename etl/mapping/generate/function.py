@@ -7,13 +7,14 @@ generated source is four times faster, because constants are folded into the row
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 
-from etl.identity import CASE_SHIFT, LEVEL_BITS, capacities
+from etl.identity import CASE_SHIFT, LEVEL_BITS
 from etl.mapping import bound
 from etl.mapping.generate.dates import DateWriter, date_variable, episode_start
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, recorded
 from etl.mapping.generate.losses import UNMET, LossWriter
 from etl.mapping.generate.rows import RowWriter, first_row
-from etl.mapping.paths import ITEM, Segments, depth, item_scope, json_path
+from etl.mapping.generate.steps import Steps, asked_about, lists_of
+from etl.mapping.paths import Segments, depth, item_scope, json_path
 
 ARGUMENTS = "document, case_id, person_id, care_site_id, rows, problem"
 
@@ -39,9 +40,10 @@ class _Generator:
         self.trace = trace
         self.lines = Lines()
         self.names = Names()
+        self.steps = Steps(self.lines, self.names)
         self.dates = DateWriter(mapping, self.lines, self.names)
         self.rows = RowWriter(mapping, numbers, columns, self.lines, self.names, self.dates)
-        self.losses = LossWriter(mapping, numbers, self.lines, self.names, self._loops, self._step_to)
+        self.losses = LossWriter(mapping, numbers, self.lines, self.names, self.steps)
         self.linked = dict(_linked(mapping))
 
     def source(self) -> str:
@@ -76,31 +78,12 @@ class _Generator:
                 self.lines.add(f"{first_row(self.numbers[name], scope)} = {'{}' if scope else 'None'}")
         rules = tuple(self.mapping.every_rule())
         sources = {one.segments for rule in rules for one in bound.rule_sources(rule)}
-        shared = (self.mapping.age, self.mapping.person, self._anchor_sources())
-        sources |= {one.segments for one in bound.sources(shared)}
+        sources |= {one.segments for one in bound.sources(self.mapping.shared)}
         case = self.mapping.folder.mapping.case
         sources |= {(case.patient,), (case.form,)}
         self.rows.case = {"patient": self.names.of((case.patient,)), "form": self.names.of((case.form,))}
-        lists = set().union(*map(_lists, rules))
-        self._load((), sources, lists | ({self.mapping.anchor.scope} if self.mapping.anchor else set()))
-
-    def _load(self, scope: Segments, sources: set[Segments], lists: set[Segments]) -> None:
-        """Bring everything that stands directly at a scope into local variables."""
-        leaves = sorted(one for one in sources if item_scope(one) == scope and one != scope)
-        arrays = sorted({one[: _next_list(one, scope)] for one in lists if _inside(one, scope)})
-        holder = self.names.of(scope) if scope else "document"
-        objects: dict[Segments, str] = {scope: holder}
-        for segments in dict.fromkeys((*leaves, *arrays)):
-            parent = self._object(segments[:-1], objects)
-            self.lines.add(f"{self.names.of(segments)} = {parent}.get({segments[-1]!r})")
-
-    def _object(self, segments: Segments, objects: dict[Segments, str]) -> str:
-        if segments not in objects:
-            parent = self._object(segments[:-1], objects)
-            name = "o_" + identifier(segments[-1])
-            objects[segments] = name if name not in objects.values() else self.lines.fresh(name)
-            self.lines.add(f"{objects[segments]} = {parent}.get({segments[-1]!r}) or EMPTY")
-        return objects[segments]
+        lists = set().union(*map(lists_of, rules)) | asked_about(self.mapping.shared)
+        self.steps.load((), sources, lists | ({self.mapping.anchor.scope} if self.mapping.anchor else set()))
 
     def _anchor(self) -> None:
         anchor = self.mapping.anchor
@@ -108,18 +91,13 @@ class _Generator:
         if anchor is None:
             return
         with ExitStack() as stack:
-            inner = {one.segments for one in self._anchor_sources()}
-            for scope in _scopes((), anchor.scope):
-                stack.enter_context(self._loop(scope, inner, {anchor.scope}, depth(anchor.scope)))
+            inner = {one.segments for one in bound.sources(anchor)}
+            self.steps.to(stack, anchor.scope, inner, asked_about(anchor))
             name = self.names.of(anchor.source.segments)
             tests = [condition(anchor.when, self.names)] if anchor.when else []
             with self.lines.block(f"if {' and '.join([*tests, f'ordinal({name}) is not None'])}:"):
                 self.lines.add(f"shift = ordinal(BASE) - ordinal({name})")
                 self._used((anchor.when, anchor.source))
-
-    def _anchor_sources(self) -> tuple[bound.Source, ...]:
-        anchor = self.mapping.anchor
-        return tuple(bound.sources((anchor.when, anchor.source))) if anchor else ()
 
     def _person(self) -> None:
         self.lines.add()
@@ -153,7 +131,7 @@ class _Generator:
             read = bound.sources(rule.when, of_items=False)
             self._used(tuple(one for one in read if _holds(item_scope(one.segments), outer)))
         with ExitStack() as stack:
-            self._loops(stack, rule, outer)
+            self.steps.into(stack, rule, outer)
             if rule.target.table == "episode" and rule.scope:
                 stack.enter_context(self.lines.block(f"if {identifier(rule.name)} is None:"))
             self._used(rule.when)
@@ -171,35 +149,6 @@ class _Generator:
             if guard and only_here:
                 with self.lines.block("else:"):
                     self.losses.lost(rule, UNMET, only_here)
-
-    def _loops(self, stack: ExitStack, rule: bound.BoundRule, outer: Segments) -> None:
-        """Step into the lists between where we are and the rule's item."""
-        inner = {one.segments for nested in bound.with_rows(rule) for one in bound.rule_sources(nested)}
-        lists = set().union(*map(_lists, bound.with_rows(rule)))
-        deepest = max(depth(nested.scope) for nested in bound.with_rows(rule))
-        for scope in _scopes(outer, rule.scope):
-            stack.enter_context(self._loop(scope, inner, lists, deepest))
-
-    def _step_to(self, stack: ExitStack, segments: Segments) -> None:
-        """Step into the lists that hold a place, from the case."""
-        scope = item_scope(segments)
-        for one in _scopes((), scope):
-            stack.enter_context(self._loop(one, {segments}, {scope}, depth(scope)))
-
-    def _loop(self, scope: Segments, sources: set[Segments], lists: set[Segments], deepest: int) -> ExitStack:
-        """Open a loop over the items of a list that is already in a variable.
-
-        ``deepest`` is how many lists the rows within are in: the more, the less room a level has in an id.
-        """
-        level = depth(scope) - 1
-        array, item = self.names.of(scope[:-1]), self.names.of(scope)
-        stack = ExitStack()
-        capacity = capacities(deepest)[level]
-        with self.lines.block(f"if {array} and len({array}) > {capacity}:"):
-            self.lines.add(f"raise overflow({located(scope[:-1])}, {capacity}, len({array}))")
-        stack.enter_context(self.lines.block(f"for i{level}, {item} in enumerate({array} or ()):"))
-        self._load(scope, sources, lists)
-        return stack
 
     def _guard(self, rule: bound.BoundRule) -> list[str]:
         parts = [condition(rule.when, self.names)] if rule.when is not None else []
@@ -245,13 +194,11 @@ class _Generator:
         """What conditions on the items of a list read: here, where no loop's variables are in use."""
         if not self.trace:
             return
-        rules = self.mapping.every_rule()
-        for some in dict.fromkeys(
-            one for rule in rules for one in bound.conditions(bound.parts(rule), bound.Some)
-        ):
+        parts = (self.mapping.shared, *map(bound.parts, self.mapping.every_rule()))
+        for some in dict.fromkeys(bound.conditions(parts, bound.Some)):
             for source in dict.fromkeys(bound.sources(some.where)):
                 with ExitStack() as stack:
-                    self._step_to(stack, source.segments)
+                    self.steps.to(stack, item_scope(source.segments), {source.segments}, set())
                     self._used(source)
 
     @staticmethod
@@ -272,29 +219,5 @@ def _linked(mapping: bound.Bound) -> Iterator[tuple[str, tuple[Segments, ...]]]:
         yield name, tuple(dict.fromkeys(bound.shared_scope(one, scopes[name]) for one in linking))
 
 
-def _lists(rule: bound.BoundRule) -> set[Segments]:
-    """The items of every list that a rule steps into or asks about."""
-    return {
-        scope
-        for scope in (rule.scope, *(one.scope for one in bound.conditions(bound.parts(rule), bound.Some)))
-        if scope
-    }
-
-
-def _scopes(outer: Segments, inner: Segments) -> Iterator[Segments]:
-    """The item scopes to step through from one to the other, each with its [*]."""
-    for index in range(len(outer), len(inner)):
-        if inner[index] == ITEM:
-            yield inner[: index + 1]
-
-
 def _holds(outer: Segments, scope: Segments) -> bool:
     return scope[: len(outer)] == outer
-
-
-def _inside(scope: Segments, outer: Segments) -> bool:
-    return len(scope) > len(outer) and _holds(outer, scope)
-
-
-def _next_list(scope: Segments, outer: Segments) -> int:
-    return scope.index(ITEM, len(outer))

@@ -1,12 +1,13 @@
 """Generating the losses: what is said of recorded values that end in no row."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from etl.mapping import bound
 from etl.mapping.generate.dates import ANCHORS, undated_reason
 from etl.mapping.generate.emit import Lines, Names, located, recorded
+from etl.mapping.generate.steps import Steps
 from etl.mapping.paths import Segments, item_scope
 
 #: Why a recorded value is in no row although nothing is wrong with the value itself.
@@ -21,10 +22,7 @@ class LossWriter:
     numbers: Mapping[str, int]
     lines: Lines
     names: Names
-    step_into: Callable[[ExitStack, bound.BoundRule, Segments], None]
-    """Opens the loops from a scope to a rule's item."""
-    step_to: Callable[[ExitStack, Segments], None]
-    """Opens the loops from the case to a place, and brings what stands there into its variable."""
+    steps: Steps
     readers: Mapping[Segments, set[str]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,7 +39,8 @@ class LossWriter:
             return
         reason = undated_reason(rule)
         if recorded(rule.concept, self.names) is None and not rule.drivers:
-            own = [one.segments for one in bound.sources(rule.when) if _stands_at(one, rule.scope)]
+            said = bound.sources(rule.when, of_items=False)
+            own = [one.segments for one in said if _stands_at(one, rule.scope)]
             self._invalid(rule, own[0] if own else rule.scope, reason)
         self.lost(rule, reason, {one.segments for each in bound.with_rows(rule) for one in _told(each)})
         for source in dates:
@@ -57,7 +56,7 @@ class LossWriter:
         for child in rule.rows:
             if any(one.segments in among for each in bound.with_rows(child) for one in _told(each)):
                 with ExitStack() as stack:
-                    self.step_into(stack, child, rule.scope)
+                    self.steps.into(stack, child, rule.scope)
                     self.lost(child, reason, among)
 
     def read_only_by(self, rule: bound.BoundRule) -> set[Segments]:
@@ -80,7 +79,7 @@ class LossWriter:
             with self.lines.block(f"if {form} in {lacking!r}:"):
                 for segments, rule in leaves:
                     with ExitStack() as stack:
-                        self.step_to(stack, segments)
+                        self.steps.to(stack, item_scope(segments), {segments}, set())
                         with self.lines.block(f"if {self.names.of(segments)} is not None:"):
                             self._invalid(rule, segments, f"the form has no section '{section}'")
 
@@ -95,7 +94,7 @@ def _stands_at(source: bound.Source, scope: Segments) -> bool:
 
 def _told(rule: bound.BoundRule) -> Iterator[bound.Source]:
     """The values of the rule's own item, or of the case, that its row would hold."""
-    said = bound.sources((rule.concept, rule.drivers))
+    said = bound.sources((rule.concept, rule.drivers), of_items=False)
     return (one for one in said if one.facts.leaf and _stands_at(one, rule.scope))
 
 
@@ -122,8 +121,7 @@ def _of_no_section(reader: str) -> bool:
 def _readers(mapping: bound.Bound) -> dict[Segments, set[str]]:
     """The names of the rules that read each place; the person and the baseline count as rules."""
     readers: dict[Segments, set[str]] = {}
-    shared = (mapping.age, mapping.person, mapping.anchor and (mapping.anchor.when, mapping.anchor.source))
-    for source in bound.sources(shared):
+    for source in bound.sources(mapping.shared):
         readers.setdefault(source.segments, set()).add("")
     for rule in mapping.every_rule():
         for source in bound.rule_sources(rule):

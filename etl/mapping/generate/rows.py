@@ -156,7 +156,7 @@ class RowWriter:
         ours = bound.shared_scope(rule.scope, linked.scope)
         event, concept = first_row(self.numbers[linked.name], ours), self.lines.fresh("field")
         if ours:
-            found = self.lines.fresh("of")
+            found = self.lines.fresh("event")
             self.lines.add(f"{found} = {event}.get({item_key(ours)})")
             event = found
         nothing = "NULL" if target.columns[target.link[1]].nullable else "0"
