@@ -1,86 +1,60 @@
-"""The numbers behind the synthetic cases of ``etl.sample``.
+"""The numbers behind the synthetic cases: forms, sites, and what is found at baseline.
 
-They come from general clinical knowledge (textbook orders of magnitude for metastatic prostate cancer), not
-from any data set. Severity is a standard normal score: 0 is the typical case, 1 a standard deviation worse.
+They come from general clinical knowledge (textbook orders of magnitude for prostate cancer), not from any
+data set. Severity is one scale for all forms: 0 is the typical metastatic case, 1 a standard deviation worse;
+a cancer that surgery or radiotherapy can cure lies around -1.5, one under surveillance around -2.3.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from math import exp, log
-from random import Random
-from typing import Generic, NamedTuple, TypeVar
+from itertools import accumulate
+from math import inf
+from typing import NamedTuple
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Normal:
-    """A normal value: its middle at severity 0, what a unit of severity adds, its own spread, its bounds."""
-
-    middle: float
-    severity: float
-    spread: float
-    low: float
-    high: float
-
-    def draw(self, rng: Random, severity: float = 0.0) -> float:
-        """One value, cut at the bounds."""
-        value = rng.gauss(self.middle + self.severity * severity, self.spread)
-        return min(max(value, self.low), self.high)
+from etl.sample.draws import Grades, LogNormal, Normal
 
 
-@dataclass(frozen=True, slots=True)
-class LogNormal:
-    """Like Normal, for values over orders of magnitude: severity and spread are those of the logarithm."""
+class Form(NamedTuple):
+    """A form's patients: their share of the cases, their severity, and how they differ besides."""
 
-    middle: float
-    severity: float
-    spread: float
-    low: float
-    high: float
-
-    def draw(self, rng: Random, severity: float = 0.0, shift: float = 0.0) -> float:
-        """One value, its logarithm moved by ``shift`` besides severity, cut at the bounds."""
-        value = exp(rng.gauss(log(self.middle) + self.severity * severity + shift, self.spread))
-        return min(max(value, self.low), self.high)
-
-
-@dataclass(frozen=True, slots=True)
-class Grades(Generic[T]):
-    """Ordered grades, mild to severe: a score is cut at the bounds, so severity moves the shares."""
-
-    grades: tuple[T, ...]
-    bounds: tuple[float, ...]
-
-    def at(self, score: float) -> T:
-        """The grade that a score falls into."""
-        return self.grades[sum(score > bound for bound in self.bounds)]
+    share: float
+    severity: tuple[float, float]
+    """Middle and spread."""
+    age_shift: float = 0
+    """Years, besides severity."""
+    psa_shift: float = 0
+    """Of the logarithm of PSA, besides severity."""
+    nodes_shift: float = 0
+    """Of the log odds of cN1, besides severity."""
+    worst: float = inf
+    """The highest score of stage and grade that the form takes."""
+    metastatic: bool = False
+    operated: float = 0
+    """Share with prostatectomy at severity 0; 1 when the form is about prostatectomy."""
+    again: str = "1+2"
+    """The other form of a patient of this form who has two."""
 
 
-def pick(rng: Random, shares: Mapping[T, float]) -> T:
-    """One of the keys, as often as its share says; shares need not add up to 1."""
-    return rng.choices(tuple(shares), tuple(shares.values()))[0]
-
-
-def pick_count(rng: Random, shares: tuple[float, ...]) -> int:
-    """0, 1, 2 ..., as often as the share at that place says."""
-    return rng.choices(range(len(shares)), shares)[0]
-
-
-def happens(rng: Random, log_odds: float) -> bool:
-    """True at these odds (logistic)."""
-    return rng.random() < 1 / (1 + exp(-log_odds))
-
-
-def unspecific(rng: Random, stage: str, share: float) -> str:
-    """The stage, without its subclass letter in this share of cases."""
-    return stage[:3] if rng.random() < share else stage
-
-
-def or_gap(rng: Random, value: T, share: float | None = None) -> T | None:
-    """The value, or None in this share of cases (by default GAP)."""
-    return None if rng.random() < (GAP if share is None else share) else value
+SURGERY_AGAIN = ("1+2+5+9", "1+2+5+7b+9")
+FORMS = {
+    "1": Form(0.15, (-2.6, 0.3), age_shift=-3, psa_shift=0.6, nodes_shift=-9, worst=-1.3),
+    "1+2": Form(0.20, (-1.3, 0.7), age_shift=-1, nodes_shift=-2, operated=0.25, again=SURGERY_AGAIN[0]),
+    "1+2+3": Form(0.12, (0, 1), metastatic=True, operated=0.08),
+    "1+2+5+9": Form(
+        0.15, (-1.5, 0.5), age_shift=-4, nodes_shift=-2.5, worst=1.2, operated=1, again=SURGERY_AGAIN[1]
+    ),
+    "1+2+6+7a+9": Form(0.13, (-1.1, 0.6), age_shift=2, nodes_shift=-2),
+    "1+2+5+7b+9": Form(
+        0.10, (-1.6, 0.5), age_shift=-5, nodes_shift=-2.5, worst=1.2, operated=1, again=SURGERY_AGAIN[0]
+    ),
+    "1+2+8+9": Form(
+        0.15, (-2.3, 0.3), age_shift=-1, psa_shift=0.2, nodes_shift=-9, worst=-1.35, again=SURGERY_AGAIN[0]
+    ),
+}
+# Shares of one, added up; multiples of the step, modulo 1, fill the unit interval evenly.
+FORM = Grades(tuple(FORMS), tuple(accumulate(form.share for form in FORMS.values()))[:-1])
+FORM_STEP = 2**0.5 - 1
+# Of this many cases in a row, the last is the second form of one of the patients before it.
+CASES_PER_SECOND_FORM = 12
 
 
 class Site(NamedTuple):
@@ -100,7 +74,7 @@ SITES = (
     Site("HULAFE", 0.4, {"Ultrasound": 0.55, "Fusion": 0.45}),
 )
 
-# Metastatic disease is found in the early seventies. Glands grow with age.
+# Metastatic disease is found in the early seventies, curable disease earlier. Glands grow with age.
 AGE = Normal(71, 1.5, 7, 42, 96)
 VOLUME_ML = LogNormal(42, 0, 0.33, 15, 220)
 VOLUME_PER_YEAR = 0.01
@@ -114,7 +88,7 @@ DOUBLING_MONTHS = LogNormal(9, -0.5, 0.5, 2, 60)
 ASSAY_DOUBLINGS = 0.04  # a PSA assay repeats within a few per cent
 EARLIER_TESTS, DAYS_BETWEEN_EARLIER = (0.30, 0.30, 0.20, 0.12, 0.08), (60, 240)  # chance of 0, 1, 2 ... tests
 LATER_TESTS, DAYS_BETWEEN_LATER = (0.70, 0.25, 0.05), (25, 60)
-FIRST_BASELINE, BASELINE_DAYS = date(2016, 1, 1), 2190
+FIRST_BASELINE, BASELINE_DAYS = date(2013, 1, 1), 2190
 
 # Metastatic disease is mostly locally advanced and high grade. T1 is by definition not palpable.
 GRADE_NOISE = 0.6
@@ -127,6 +101,7 @@ GLEASON = Grades(
 )
 PALPABLE = {"1": 0.05, "2": 0.50, "3": 0.80, "4": 0.95}
 NODES, NODES_BY_SEVERITY, NODES_ON_MRI = 0.2, 0.9, 0.8  # log odds of cN1; share of it that MRI shows
+UPSTAGED = 0.7  # pathology finds more than the MRI; added to the score of T
 UNSPECIFIC_T, UNSPECIFIC_M = 0.06, 0.10  # "cT3" where "cT3a" was meant
 
 # Prostate cancer goes to bone first, then to nodes outside the pelvis; organs come late. Share, and effect of
@@ -145,7 +120,7 @@ ORGANS = {
     "Digestive system": 0.05,
     "Retroperitoneum": 0.10,
     "Kidney and adrenal gland": 0.08,
-    "Other": 0.06,
+    "Other": 0.12,
 }
 SECOND_ORGAN, ALSO_BONE, ALSO_NODES, RETROPERITONEAL_NODES = 0.25, 0.70, 0.45, 0.25
 OTHER_SITES = ("Peritoneum", "Pleura", "Skin", "Penis")
@@ -190,7 +165,7 @@ CARCINOMA = {
 }
 
 # Surgery is rare once metastasis is known; where it was done, it confirms a cancer that a biopsy missed.
-OPERATED, BIOPSY_BEFORE_SURGERY, BIOPSY_FINDS, NERVES_SPARED = 0.08, 0.85, 0.95, 0.6
+BIOPSY_BEFORE_SURGERY, BIOPSY_FINDS, NERVES_SPARED = 0.85, 0.95, 0.6
 RP_METHOD = {
     "Radical retropubic": 0.30,
     "Robot assisted laparoscopic": 0.45,
@@ -203,8 +178,8 @@ RELATIVES = {"relativePCa": 0.15, "relativeBCa": 0.10, "relativeAggressiveCancer
 RELATIVE_UNKNOWN = 0.12
 RELATIVE_AGE = Normal(66, 0, 9, 35, 95)
 
-# Shares of values that clinics leave out: any, free PSA, a lesion's volume, the T stage at biopsy.
-GAP, FREE_PSA_GAP, VOLUME_GAP, BIOPSY_T_GAP = 0.05, 0.35, 0.15, 0.6
+# Shares of values that clinics leave out: free PSA, a lesion's volume, the T stage at biopsy.
+FREE_PSA_GAP, VOLUME_GAP, BIOPSY_T_GAP = 0.35, 0.15, 0.6
 
 # Patient numbers: k -> (k * MULTIPLIER + offset) mod PATIENTS is one to one, as MULTIPLIER is prime to 10.
 PATIENTS, MULTIPLIER = 10**12, 618_033_988_749
