@@ -3,8 +3,9 @@
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
+from etl.load import Counts, Failure
+from etl.mapping.tables import LOAD_ORDER
 from etl.setup import DEFAULT_MAPPING
 from omop_schema.database import SETTING, describe, open_engine, translated
 
@@ -38,6 +41,20 @@ if isinstance(sys.stdout, io.TextIOWrapper):
 
 #: Control characters but tab and line feed, written out: in a cell they would drive the terminal.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+#: Failures that are named one by one.
+_SHOWN_FAILURES = 20
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
 
 
 class BadInput(Exception):
@@ -75,15 +92,51 @@ def fits(table: Table) -> bool:
     return out.measure(table, options=out.options.update(width=_ENDLESS)).maximum <= out.width
 
 
+def print_failures(failures: Sequence[Failure], meaning: str) -> None:
+    """Say of each case that failed what it means, such as ``is landed but not loaded``, and why."""
+    for failure in failures[:_SHOWN_FAILURES]:
+        out.print(f"case {failure.case_id} {meaning}: {failure.reason}", markup=False)
+    if len(failures) > _SHOWN_FAILURES:
+        out.print(f"... and {plural(len(failures) - _SHOWN_FAILURES, 'more case', 'more cases')}")
+
+
+def print_counts(loaded: Counts) -> None:
+    """The rows that loading made by table, and the problems by rule and kind."""
+    if loaded.cases:
+        out.print(_rows_table(loaded))
+    if loaded.problems:
+        out.print(_problems_table(loaded))
+
+
+def _rows_table(loaded: Counts) -> Table:
+    table = Table(title=f"{plural(loaded.cases, 'case')} loaded", title_justify="left", show_footer=True)
+    table.add_column("OMOP table", footer="total", no_wrap=True)
+    table.add_column("rows", footer=f"{loaded.rows.total():,}", justify="right")
+    for name in LOAD_ORDER:
+        if name in loaded.rows:
+            table.add_row(cell(name), f"{loaded.rows[name]:,}")
+    return table
+
+
+def _problems_table(loaded: Counts) -> Table:
+    table = Table(title="Problems (unmapped: loaded as concept 0)", title_justify="left")
+    table.add_column("rule", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("values", justify="right", no_wrap=True)
+    for (rule, kind), count in loaded.problems.most_common():
+        table.add_row(cell(rule), cell(kind), f"{count:,}")
+    return table
+
+
 def plural(count: int, noun: str, plural_noun: str | None = None) -> str:
     """``1 case``, ``2 cases``, ``1,000 cases``."""
     return f"{count:,} {noun if count == 1 else plural_noun or noun + 's'}"
 
 
 def outdated_sentence(count: int) -> str:
-    """What it means that so many cases were loaded with an earlier version of their mapping."""
+    """What it means that so many cases were loaded with another version of their mapping."""
     verb = "was" if count == 1 else "were"
     return (
-        f"{plural(count, 'case')} {verb} loaded with an earlier version of this mapping; "
-        "their rows stay until their documents change."
+        f"{plural(count, 'case')} {verb} loaded with another version of this mapping: "
+        "`oncolake remap` makes their rows anew, and with --dry-run tells before what would change."
     )

@@ -159,15 +159,10 @@ def lake(engine: Engine) -> dict[str, Any]:
 
 
 def untouched(engine: Engine) -> dict[str, list[str]]:
-    """Every row of every table of both schemas with its place and transaction: equal only if none was written."""
+    """Every row of both schemas with its place and transaction: equal only if none was written."""
+    row = "concat(ctid, ' ', xmin, ' ', xmax, ' ', each)"
     with engine.connect() as connection:
         return {
-            f"{table.schema}.{table.name}": sorted(
-                connection.scalars(
-                    text(
-                        f"SELECT concat(ctid, ' ', xmin, ' ', xmax, ' ', r) FROM {table.schema}.{table.name} AS r"
-                    )
-                )
-            )
-            for table in metadata.sorted_tables
+            name: sorted(connection.scalars(text(f"SELECT {row} FROM {name} AS each")))
+            for name in (f"{table.schema}.{table.name}" for table in metadata.sorted_tables)
         }

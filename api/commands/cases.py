@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,8 @@ from rich.table import Table
 
 from api.shared import (
     BadInput,
+    Format,
+    FormatOption,
     MappingsOption,
     cell,
     database,
@@ -26,12 +27,13 @@ from api.shared import (
     out,
     outdated_sentence,
     plural,
+    print_counts,
+    print_failures,
 )
 from etl import ingest as stages
 from etl.coverage import COLUMNS, FATES, Coverage, Tally
 from etl.coverage import coverage as read_coverage
 from etl.ingest import FileResult, Summary
-from etl.mapping.tables import LOAD_ORDER
 from etl.read import BadPaths, BadSetting, files, limit
 from etl.sample import sample as make_sample
 from etl.setup import prepare, preview
@@ -40,14 +42,6 @@ from etl.status import outdated
 app = typer.Typer()
 SHOWN_REASONS = 20
 VALUE_COLUMNS = ("path", "value", "count")
-
-
-class Format(StrEnum):
-    """How coverage is written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
 
 
 @app.command()
@@ -129,12 +123,8 @@ def _print_summary(summary: Summary, earlier: int) -> None:
     if summary.left_over.cases:
         out.print(f"{plural(summary.left_over.cases, 'case')} landed earlier and loaded now.")
     loaded = summary.loaded
-    for failure in loaded.failures:
-        out.print(f"case {failure.case_id} is landed but not loaded: {failure.reason}", markup=False)
-    if loaded.cases:
-        out.print(_rows_table(summary))
-    if loaded.problems:
-        out.print(_problems_table(summary))
+    print_failures(loaded.failures, "is landed but not loaded")
+    print_counts(loaded)
     if earlier:
         out.print(outdated_sentence(earlier))
 
@@ -152,31 +142,10 @@ def _sentence(file: FileResult) -> str:
     return f"{file.source}: {plural(file.cases, 'case')}, {', '.join(parts)} (upload {file.upload_id})."
 
 
-def _rows_table(summary: Summary) -> Table:
-    loaded = summary.loaded
-    table = Table(title=f"{plural(loaded.cases, 'case')} loaded", title_justify="left", show_footer=True)
-    table.add_column("OMOP table", footer="total", no_wrap=True)
-    table.add_column("rows", footer=f"{loaded.rows.total():,}", justify="right")
-    for name in LOAD_ORDER:
-        if name in loaded.rows:
-            table.add_row(cell(name), f"{loaded.rows[name]:,}")
-    return table
-
-
-def _problems_table(summary: Summary) -> Table:
-    table = Table(title="Problems (unmapped: loaded as concept 0)", title_justify="left")
-    table.add_column("rule", overflow="fold")
-    table.add_column("kind", no_wrap=True)
-    table.add_column("values", justify="right", no_wrap=True)
-    for (rule, kind), count in summary.loaded.problems.most_common():
-        table.add_row(cell(rule), cell(kind), f"{count:,}")
-    return table
-
-
 @app.command()
 def coverage(
     mappings: MappingsOption = None,
-    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
+    form: FormatOption = Format.TABLE,
     show_values: Annotated[
         bool, typer.Option("--show-values", help="Also show the most frequent values without a concept.")
     ] = False,

@@ -10,7 +10,7 @@ from tests.functional.conftest import Run
 
 PROSTATE = Path(__file__).parents[2] / "mappings" / "prostate"
 FIGURE_13, OTHERS = PROSTATE / "samples" / "figure-13.json", PROSTATE / "samples" / "cases.ndjson"
-STAY = "loaded with an earlier version of this mapping; their rows stay until their documents change."
+STAY = "loaded with another version of this mapping: `oncolake remap` makes their rows anew"
 
 
 @pytest.fixture

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from etl.foresee import foresee
-from etl.impact import Changes, Impact
+from etl.impact import Changes
 from etl.ingest import ingest
-from etl.load import Counts
 from etl.mapping.tables import TARGETS
 from etl.remap import remap
-from etl.setup import initialise, prepare
+from etl.setup import prepare
 from tests import remaps
 from tests.conftest import engine_on, new_database
 from tests.remaps import EDITS

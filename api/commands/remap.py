@@ -1,0 +1,255 @@
+"""The command remap: loaded cases after a change of their mapping, and its preview."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from api.shared import (
+    BadInput,
+    Format,
+    FormatOption,
+    MappingsOption,
+    cell,
+    database,
+    err,
+    fits,
+    mapping_folder,
+    out,
+    plural,
+    print_counts,
+    print_failures,
+)
+from etl import remap as stage
+from etl.foresee import foresee
+from etl.impact import Changes, ConceptImpact, Impact, RuleImpact
+from etl.load import Counts
+from etl.setup import prepare
+
+app = typer.Typer()
+CHANGES = Changes._fields
+COLUMNS = ("table", "concept_id", "concept_name", *CHANGES)
+NOTHING = "Nothing to do: every case is loaded with this version of the mapping."
+
+
+@app.command()
+def remap(
+    mappings: MappingsOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would change; nothing is written.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also the cases that this version of the mapping loaded.")
+    ] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Make the rows of loaded cases anew after a change of their mapping.
+
+    Stopped half-way, run it again: it does what is left. A case that fails keeps its rows.
+    Exit code 0: all cases and values stored, or a dry run; 1: some were not, and the report says which.
+
+    \b
+    Example:
+      oncolake remap --mappings my-mapping --dry-run
+      oncolake remap --mappings my-mapping
+    """
+    if form is not Format.TABLE and not dry_run:
+        raise BadInput("--format is for --dry-run; a remap reports as ingest does")
+    folder = mapping_folder(mappings)
+    with database() as engine:
+        if dry_run:
+            with _progress() as report:
+                impact = foresee(engine, folder, every=every, progress=report)
+            _WRITERS[form](impact)
+            raise typer.Exit
+        plan = prepare(engine, folder)
+        with _progress() as report:
+            counts = stage.remap(engine, plan, every=every, progress=report)
+    _print_counts(counts)
+    raise typer.Exit(int(not counts.whole))
+
+
+class _Rate(TextColumn):
+    """Cases a second."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} cases/s" if task.speed else "")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[stage.Done], None] | None]:
+    """A progress bar over the cases, on a terminal only."""
+    if not err.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("cases", total=None)
+
+        def report(done: stage.Done) -> None:
+            told = f"{done.cases:,} of {plural(done.of, 'case')}"
+            bar.update(task, completed=done.cases, total=done.of, description=told, refresh=True)
+
+        yield report
+
+
+def _print_counts(counts: Counts) -> None:
+    if not counts.cases and not counts.failures:
+        out.print(NOTHING)
+    print_failures(counts.failures, "stays as it was")
+    print_counts(counts)
+
+
+def _print_impact(impact: Impact) -> None:
+    out.print(_sentence(impact))
+    for sentence in impact.notices:
+        out.print(sentence)
+    print_failures(impact.failures, "would stay as it is")
+    if impact.rules:
+        out.print(_rules_table(impact))
+    if impact.concepts:
+        out.print(_tables_table(impact))
+        out.print(_concepts_table(impact))
+    if impact.problems:
+        out.print(_problems_table(impact))
+
+
+def _sentence(impact: Impact) -> str:
+    if not impact.cases:
+        return NOTHING
+    whose = "its" if impact.cases == 1 else "their"
+    anew = f"{plural(impact.cases, 'case')} would be made anew"
+    if not impact.changed:
+        return f"{anew}; none of {whose} rows and problems would change."
+    return f"{anew}; the rows or problems of {impact.changed:,} would change."
+
+
+def _rules_table(impact: Impact) -> Table:
+    wide = Table(title="Rules", title_justify="left")
+    wide.add_column("rule", no_wrap=True)
+    wide.add_column("at", no_wrap=True)
+    wide.add_column("change", no_wrap=True)
+    wide.add_column("of it", overflow="fold")
+    _add_changes(wide)
+    for each in impact.rules:
+        wide.add_row(
+            cell(each.name), cell(each.place), each.change, cell(", ".join(each.what)), *_numbers(each.rows)
+        )
+    if fits(wide):
+        return wide
+    narrow = Table(title="Rules", title_justify="left")
+    narrow.add_column("rule", overflow="fold")
+    narrow.add_column("rows", no_wrap=True, justify="right")
+    for each in impact.rules:
+        narrow.add_row(_in_lines(each), _in_words(each.rows))
+    return narrow
+
+
+def _in_lines(rule: RuleImpact) -> Text:
+    said = f"{rule.change}: {', '.join(rule.what)}" if rule.what else rule.change
+    return cell("\n".join(filter(None, (rule.name, rule.place, said))))
+
+
+def _tables_table(impact: Impact) -> Table:
+    table = Table(title="Rows by table", title_justify="left", show_footer=True)
+    table.add_column("OMOP table", footer="total", no_wrap=True)
+    _add_changes(table, impact.total)
+    for name, rows in impact.tables.items():
+        table.add_row(cell(name), *_numbers(rows))
+    return table
+
+
+def _concepts_table(impact: Impact) -> Table:
+    wide = Table(title="Rows by concept", title_justify="left")
+    wide.add_column("OMOP table", no_wrap=True)
+    wide.add_column("concept", overflow="fold")
+    _add_changes(wide)
+    for each in impact.concepts:
+        wide.add_row(cell(each.table), cell(_concept(each)), *_numbers(each.rows))
+    if fits(wide):
+        return wide
+    narrow = Table(title="Rows by concept", title_justify="left")
+    narrow.add_column("concept", overflow="fold")
+    narrow.add_column("rows", no_wrap=True, justify="right")
+    for each in impact.concepts:
+        narrow.add_row(cell(f"{each.table}\n{_concept(each)}"), _in_words(each.rows))
+    return narrow
+
+
+def _concept(impact: ConceptImpact) -> str:
+    return f"{impact.concept_id} {impact.concept_name}".rstrip()
+
+
+def _problems_table(impact: Impact) -> Table:
+    table = Table(title="Problems", title_justify="left")
+    table.add_column("rule", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    for name in ("appear", "vanish"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in impact.problems:
+        table.add_row(cell(each.rule), cell(each.kind), f"{each.appear:,}", f"{each.vanish:,}")
+    return table
+
+
+def _add_changes(table: Table, footer: Changes | None = None) -> None:
+    for name in CHANGES:
+        foot = f"{getattr(footer, name):,}" if footer else ""
+        table.add_column(name, footer=foot, justify="right", no_wrap=True)
+
+
+def _numbers(rows: Changes) -> Iterator[str]:
+    return (f"{number:,}" if number else "" for number in rows)
+
+
+def _in_words(rows: Changes) -> str:
+    return "\n".join(f"{number:,} {name}" for name, number in zip(CHANGES, rows, strict=True) if number)
+
+
+def _print_csv(impact: Impact) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((one.table, one.concept_id, one.concept_name, *one.rows) for one in impact.concepts)
+
+
+def _print_json(impact: Impact) -> None:
+    rules = [
+        {"rule": one.name, "at": one.place, "change": one.change, "of_it": one.what, **one.rows._asdict()}
+        for one in impact.rules
+    ]
+    problems = [
+        {"rule": one.rule, "kind": one.kind, "appear": one.appear, "vanish": one.vanish}
+        for one in impact.problems
+    ]
+    concepts = [
+        dict(zip(COLUMNS, (one.table, one.concept_id, one.concept_name, *one.rows), strict=True))
+        for one in impact.concepts
+    ]
+    whole = {
+        "mapping": impact.mapping,
+        "cases": impact.cases,
+        "changed": impact.changed,
+        "rules": rules,
+        "tables": {name: rows._asdict() for name, rows in impact.tables.items()},
+        "concepts": concepts,
+        "problems": problems,
+        "failures": [{"case_id": one.case_id, "reason": one.reason} for one in impact.failures],
+        "notices": impact.notices,
+    }
+    print(json.dumps(whole, indent=2, ensure_ascii=False))
+
+
+_WRITERS: dict[Format, Callable[[Impact], None]] = {
+    Format.TABLE: _print_impact,
+    Format.CSV: _print_csv,
+    Format.JSON: _print_json,
+}
