@@ -96,7 +96,10 @@ def _traced(mapping: bound.Bound, numbers: Mapping[str, int], columns: Mapping[s
         code = generate(mapping, numbers, columns, trace=True)
         return _load(code, mapping.folder.mapping.name, "trace")
 
-    return lambda *arguments: made()(*arguments)
+    def trace(*arguments: Any) -> tuple[str, str]:
+        return made()(*arguments)
+
+    return trace
 
 
 def _load(code: str, name: str, function: str) -> Run:
