@@ -6,9 +6,26 @@ from typing import Any
 import pytest
 
 from tests import mini
-from tests.language import Case, compiled, every, holds, one
+from tests.language import Case, compiled, every, fates, holds, one
 
 NO_DATE = "no date within the calendar follows from it"
+
+PER = {
+    "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: items, when: flag, start: on}\n"
+    "define:\n"
+}
+LATE = {"  entry:": "  late: {concept: 21 Scan visit, date: [other_day, baseline + count days]}\n  entry:"}
+
+
+def entries(*days: str) -> tuple[str, ...]:
+    """The visits of items by their dates; no visit without one."""
+    dated = (
+        (place, "" if day == "2000-01-01" else f" visit_start_date={day}")
+        for place, day in enumerate(days)
+        if day
+    )
+    return tuple(f"visit_occurrence visit.entry[{place}] 21{shown}" for place, shown in dated)
+
 
 CASES = [
     # ---- visit
@@ -295,6 +312,313 @@ CASES = [
             "  late: {concept: 91 Part, object: 51 No finding, start: other_day}"
         },
     ),
+    # ---- episodes for an item
+    Case(
+        "an episode with each: the first item whose condition holds",
+        one("number: size, episode: per"),
+        {
+            "size": 1,
+            "items": [
+                {"on": "2020-06-16"},
+                {"flag": True, "on": "2020-06-17"},
+                {"flag": True, "on": "2020-06-16"},
+            ],
+        },
+        (
+            *entries("2000-01-02", "2000-01-03", "2000-01-02"),
+            "measurement r 60 value_as_number=1 value_source_value=1",
+            "episode episode.per[1] 91 episode_start_datetime=2000-01-03 episode_object_concept_id=50",
+            "episode_event 1147138 episode_id=episode.per[1] event_id=r",
+        ),
+        mapping=PER,
+    ),
+    Case(
+        "an episode with each: no item, no episode and no event",
+        one("number: size, episode: per"),
+        {"size": 1, "items": [{"on": "2020-06-16"}, {"flag": False}]},
+        (*entries("2000-01-02"), "measurement r 60 value_as_number=1 value_source_value=1"),
+        mapping=PER,
+    ),
+    Case(
+        "an episode with each passes over an item that has no date",
+        one("number: size"),
+        {"items": [{"flag": True}, {"flag": True, "on": "2020-06-16"}]},
+        (
+            "visit_occurrence visit.entry[1] 21 visit_start_date=2000-01-02",
+            "episode episode.per[1] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+        ),
+        mapping=PER,
+    ),
+    Case(
+        "an episode of an item starts with its visit, is part of another, and has events",
+        "r: {table: measurement, each: items, concept: 60 Size, number: size, visit: start, episode: per}",
+        {"ill": True, "items": [{"size": 1}, {"flag": True, "on": "2020-06-16", "size": 2}]},
+        (
+            "visit_occurrence visit.entry[1] 21 visit_start_date=2000-01-02",
+            "measurement r[0] 60 value_as_number=1 value_source_value=1",
+            "measurement r[1] 60 value_as_number=2 value_source_value=2",
+            "episode episode.whole 90 episode_object_concept_id=50",
+            "episode episode.per[1] 91 episode_start_datetime=2000-01-02"
+            " episode_end_datetime=2000-01-05 episode_parent_id=episode.whole episode_object_concept_id=50",
+            "episode_event 1147138 episode_id=episode.per[1] event_id=r[0]",
+            "episode_event 1147138 episode_id=episode.per[1] event_id=r[1]",
+        ),
+        mapping={
+            "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: items, when: flag,"
+            " start: entry, end: entry + 3 days, parent: whole}\ndefine:\n"
+        },
+    ),
+    Case(
+        "what an episode of an item is about may stand in the item",
+        one("number: size"),
+        {"items": [{"grade": "low"}, {"flag": True, "grade": "high", "on": "2020-06-15"}]},
+        (*entries("", "2000-01-01"), "episode episode.per[1] 91 episode_object_concept_id=51"),
+        mapping={
+            "define:\n": "  per: {concept: 91 Part, each: items, when: flag, start: on,"
+            " object: {from: grade, map: {low: 50 Finding, high: 51 No finding}}}\ndefine:\n"
+        },
+    ),
+    Case(
+        "an episode that ends when the next one starts, which is part of it",
+        one("number: size"),
+        {"ill": True, "items": [{"flag": True, "on": "2020-06-16"}]},
+        (
+            *entries("2000-01-02"),
+            "episode episode.whole 90 episode_object_concept_id=50",
+            "episode episode.per[0] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+            "episode episode.last 91 episode_start_datetime=2000-01-05 episode_end_datetime=2000-02-02"
+            " episode_parent_id=episode.per[0] episode_object_concept_id=50",
+        ),
+        mapping={
+            "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: items, when: flag, start: on}\n"
+            "  last: {concept: 91 Part, object: 50 Finding, parent: per, start: per + 3 days,"
+            " end: per + 1 months}\ndefine:\n"
+        },
+    ),
+    Case(
+        "an episode asks for another",
+        one("number: size"),
+        {"items": [{"flag": True, "on": "2020-06-16"}]},
+        (
+            *entries("2000-01-02"),
+            "episode episode.per[0] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+            "episode episode.with_per 91 episode_object_concept_id=50",
+        ),
+        mapping={
+            "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: items, when: flag, start: on}\n"
+            "  with_per: {concept: 91 Part, object: 50 Finding, start: baseline,"
+            " when: {episode: per}}\n"
+            "  with_whole: {concept: 91 Part, object: 50 Finding, start: baseline,"
+            " when: {episode: whole}}\ndefine:\n"
+        },
+    ),
+    Case(
+        "a rule asks for an episode",
+        one("when: {not: {episode: whole}}") + "\n" + one("when: {episode: whole}").replace("r:", "s:"),
+        {"ill": True},
+        ("measurement s 60", "episode episode.whole 90 episode_object_concept_id=50"),
+    ),
+    Case(
+        "an episode's name is its start",
+        "r: {table: condition_occurrence, concept: 50 Finding, date: per + 2 days, end: per + 1 years}",
+        {"items": [{"flag": True, "on": "2020-06-16"}]},
+        (
+            *entries("2000-01-02"),
+            "condition_occurrence r 50 condition_start_date=2000-01-04 condition_end_date=2001-01-02",
+            "episode episode.per[0] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+        ),
+        mapping=PER,
+    ),
+    Case(
+        "an episode that is not there has no date",
+        "r: {table: measurement, concept: 60 Size, number: size, date: whole}\n"
+        "s: {table: measurement, concept: 60 Size, number: size, date: [whole, baseline]}",
+        {"size": 1},
+        ("measurement s 60 value_as_number=1 value_source_value=1",),
+        ("r: invalid $.size: the row has no date",),
+    ),
+    # ---- earliest and latest over items
+    Case(
+        "the earliest and the latest visit of all items, from the case",
+        "r: {table: condition_occurrence, concept: 50 Finding,"
+        " date: {earliest: [entry, other_day]}, end: {latest: [entry, baseline]}}",
+        {"items": [{"on": "2020-06-20"}, {}, {"on": "2020-06-17"}], "other_day": "2020-06-18"},
+        (
+            *entries("2000-01-06", "", "2000-01-03"),
+            "condition_occurrence r 50 condition_start_date=2000-01-03 condition_end_date=2000-01-06",
+        ),
+    ),
+    Case(
+        "... from inside an item: its own",
+        "r: {table: measurement, each: items, concept: 60 Size, date: {latest: [entry, baseline]}}",
+        {"items": [{"on": "2020-06-20"}, {}, {"on": "2020-06-17"}]},
+        (
+            *entries("2000-01-06", "", "2000-01-03"),
+            "measurement r[0] 60 measurement_date=2000-01-06",
+            "measurement r[1] 60",
+            "measurement r[2] 60 measurement_date=2000-01-03",
+        ),
+    ),
+    Case(
+        "... from inside an item of another list: of all",
+        "r: {table: measurement, each: others, concept: 60 Size, date: {latest: [entry]}}",
+        {"items": [{"on": "2020-06-20"}, {}, {"on": "2020-06-17"}], "others": [{}]},
+        (*entries("2000-01-06", "", "2000-01-03"), "measurement r[0] 60 measurement_date=2000-01-06"),
+    ),
+    Case(
+        "... from inside another list of the same item: of that item's",
+        "r: {table: measurement, each: 'items[*].tags', concept: 60 Size, date: {latest: [part]}}",
+        {
+            "other_day": "2020-06-15",
+            "items": [
+                {"subs": [{"size": 1}, {"size": 3}], "tags": ["a"]},
+                {"subs": [{"size": 2}], "tags": ["b", "c"]},
+                {"tags": ["d"]},
+            ],
+        },
+        (
+            "visit_occurrence visit.part[0][0] 21",
+            "visit_occurrence visit.part[0][1] 21 visit_start_date=2000-01-08",
+            "visit_occurrence visit.part[1][0] 21",
+            "measurement r[0][0] 60 measurement_date=2000-01-08",
+            "measurement r[1][0] 60",
+            "measurement r[1][1] 60",
+        ),
+        ("r: invalid $.items[2].tags[0]: the row has no date",),
+        mapping={
+            "  entry:": "  part: {concept: 21 Scan visit, each: 'items[*].subs', when: size,"
+            " date: [{when: {path: size, in: [3]}, is: baseline + 7 days}, baseline]}\n  entry:"
+        },
+    ),
+    Case(
+        "... when no item has a date",
+        "r: {table: measurement, concept: 60 Size, number: size, date: {earliest: [entry]}}",
+        {"size": 1, "items": [{}, {"on": None}]},
+        (),
+        ("r: invalid $.size: the row has no date",),
+    ),
+    Case(
+        "a visit of the case at the latest visit of its items",
+        "r: {table: measurement, concept: 60 Size, visit: closing}",
+        {"items": [{"on": "2020-06-17"}, {"on": "2020-06-16"}]},
+        (
+            *entries("2000-01-03", "2000-01-02"),
+            "visit_occurrence visit.closing 21 visit_start_date=2000-01-03",
+            "measurement r 60 measurement_date=2000-01-03 visit_occurrence_id=visit.closing",
+        ),
+        mapping={"episodes:\n": "  closing: {concept: 21 Scan visit, date: {latest: [entry]}}\nepisodes:\n"},
+    ),
+    # ---- dates by condition, literal counts
+    Case(
+        "a date by condition, first in a list",
+        "r: {table: measurement, each: items, concept: 60 Size, "
+        " date: [{when: flag, is: on}, baseline + 1 months]}",
+        {"items": [{"flag": True, "on": "2020-06-16"}, {"flag": False, "on": "2020-06-16"}, {"flag": True}]},
+        (
+            *entries("2000-01-02", "2000-01-02"),
+            "measurement r[0] 60 measurement_date=2000-01-02",
+            "measurement r[1] 60 measurement_date=2000-02-01",
+            "measurement r[2] 60 measurement_date=2000-02-01",
+        ),
+    ),
+    Case(
+        "a date by condition alone, and it does not hold",
+        "r: {table: measurement, concept: 60 Size, number: size, date: {when: flag, is: other_day}}",
+        {"size": 1, "other_day": "2020-06-16"},
+        (),
+        ("r: invalid $.size: the row has no date", "r: invalid $.other_day: the row has no date"),
+    ),
+    Case(
+        "a literal number of days, months and years",
+        "r: {table: condition_occurrence, concept: 50 Finding, date: other_day + 30 days + 1 months,"
+        " end: baseline + 12 years}",
+        {"other_day": "2020-06-15"},
+        ("condition_occurrence r 50 condition_start_date=2000-02-29 condition_end_date=2012-01-01",),
+    ),
+    # ---- what is to blame
+    Case(
+        "a visit without a date: the recorded value that leads beyond the calendar is told",
+        "r: {table: measurement, concept: 60 Size, number: size, visit: late}",
+        {"count": 10**9},
+        (),
+        (f"visit.late: invalid $.count: {NO_DATE}",),
+        mapping=LATE,
+    ),
+    Case(
+        "a visit whose date by condition is not asked for is just not there",
+        "r: {table: measurement, concept: 60 Size, number: size, visit: guarded}",
+        {"other_day": "2020-06-16"},
+        mapping={
+            "  entry:": "  guarded: {concept: 21 Scan visit, date: {when: flag, is: other_day}}\n  entry:"
+        },
+    ),
+    Case(
+        "... and is told when it is asked for and leads nowhere",
+        "r: {table: measurement, concept: 60 Size, number: size, visit: guarded}",
+        {"day": None, "flag": True, "other_day": "2020-06-16"},
+        (),
+        (f"visit.guarded: invalid $.other_day: {NO_DATE}",),
+        mapping={
+            "  entry:": "  guarded: {concept: 21 Scan visit, date: {when: flag, is: other_day}}\n  entry:"
+        },
+    ),
+    Case(
+        "no date: the first condition that is recorded is told, or else the item",
+        "r: {table: measurement, concept: 60 Size, date: other_day, when: {any: [flag, grade, {not: ill}]}}",
+        {"grade": "low"},
+        (),
+        ("r: invalid $.grade: the row has no date",),
+    ),
+    Case(
+        "an end before the start: the one of several dates that it is",
+        "r: {table: condition_occurrence, concept: 50 Finding, visit: start, end: [other_day, scan]}",
+        {"days": -1},
+        ("visit_occurrence visit.scan 21 visit_start_date=1999-12-31", "condition_occurrence r 50"),
+        ("r: invalid $.days: the end lies before the start",),
+    ),
+    Case(
+        "... the latest of them",
+        "r: {table: condition_occurrence, concept: 50 Finding, visit: start,"
+        " end: {latest: [other_day, scan]}}",
+        {"days": -1, "other_day": "2020-06-13"},
+        ("visit_occurrence visit.scan 21 visit_start_date=1999-12-31", "condition_occurrence r 50"),
+        ("r: invalid $.days: the end lies before the start",),
+    ),
+    Case(
+        "... the value that the visit has its date from",
+        "r: {table: condition_occurrence, concept: 50 Finding, visit: start, end: late}",
+        {"count": -1},
+        ("visit_occurrence visit.late 21 visit_start_date=1999-12-31", "condition_occurrence r 50"),
+        ("r: invalid $.count: the end lies before the start",),
+        mapping=LATE,
+    ),
+    Case(
+        "... of its own item's visit, and of all items' from outside",
+        "r: {table: condition_occurrence, each: items, concept: 50 Finding, visit: start, end: entry}\n"
+        "s: {table: condition_occurrence, concept: 50 Finding, visit: start, end: {latest: [entry]}}",
+        {"items": [{}, {"on": "2020-06-13"}]},
+        (
+            "visit_occurrence visit.entry[1] 21 visit_start_date=1999-12-30",
+            "condition_occurrence r[0] 50",
+            "condition_occurrence r[1] 50",
+            "condition_occurrence s 50",
+        ),
+        (
+            "r: invalid $.items[1].on: the end lies before the start",
+            "s: invalid $: the end lies before the start",
+        ),
+    ),
+    Case(
+        "... of an episode",
+        "r: {table: condition_occurrence, concept: 50 Finding, visit: start, end: early}",
+        {"other_day": "2020-06-13"},
+        (
+            "condition_occurrence r 50",
+            "episode episode.early 91 episode_start_datetime=1999-12-30 episode_object_concept_id=50",
+        ),
+        ("r: invalid $.other_day: the end lies before the start",),
+        mapping={"define:\n": "  early: {concept: 91 Part, object: 50 Finding, start: other_day}\ndefine:\n"},
+    ),
 ]
 
 
@@ -337,3 +661,10 @@ def test_without_a_real_baseline_days_still_count(tmp_path: Path) -> None:
         .rows[-1]
         .endswith("measurement_date=2000-01-02 visit_occurrence_id=visit.scan")
     )
+
+
+def test_a_condition_of_an_episode_of_items_uses_the_values_of_every_item(tmp_path: Path) -> None:
+    plan = compiled(tmp_path, one("number: size"), PER)
+    on = "2020-06-16"
+    found = fates(plan, {"items": [{"flag": False}, {"flag": True, "on": on}, {"flag": True, "on": on}]})
+    assert set(found.values()) == {"mapped"}

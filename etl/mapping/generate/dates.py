@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from etl.mapping import bound
-from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key
+from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, read_in_place
 from etl.mapping.paths import Segments, depth, item_scope
 
 #: Without a date, a row of these is simply not there; any other row would be a loss.
@@ -54,14 +54,29 @@ class DateWriter:
             prefix = f"if {name} is None: " if index else ""
             self.lines.add(f"{prefix}{name} = {self._code(date, scope)}")
 
-    def told_by(self, dates: bound.Dates, scope: Segments) -> Segments | None:
-        """The first place in reach of an item that dates are made of, also through visits and episodes."""
-        for source in bound.dating(dates):
+    def told_by(self, day: str, dates: bound.Dates, scope: Segments) -> str:
+        """A Python expression of the JSON path that a day, the first known of these dates, was read from.
+
+        Also through visits and episodes; the item's own path when it was read from places out of its reach.
+        """
+        every = tuple(_each(dates))
+        choices = []
+        for date in every:
+            holds = f"{day} in ({self._code(date, scope)},) and " if len(every) > 1 else ""
+            for place in self._made_of(date, scope):
+                read = read_in_place(place, self.names)
+                choices.append(f"{located(place)} if {holds}{read} is not None else ")
+        return "".join(choices) + located(scope)
+
+    def _made_of(self, date: bound.OneDate, scope: Segments) -> Iterator[Segments]:
+        """The places in reach of an item that a date is made of, also through visits and episodes."""
+        for source in bound.dating((date,)):
             holder = item_scope(source.segments)
             if scope[: len(holder)] == holder:
-                return source.segments
-        anchors = (self._rule(one) for one in _anchors(dates))
-        return next((found for anchor in anchors if (found := self.told_by(anchor.date, scope))), None)
+                yield source.segments
+        for anchor in _anchors((date,)):
+            for one in self._rule(anchor).date:
+                yield from self._made_of(one, scope)
 
     def _code(self, date: bound.OneDate, scope: Segments) -> str:
         match date:
@@ -142,6 +157,15 @@ def date_variable(visit: bound.BoundRule) -> str:
 def episode_start(episode: bound.BoundRule) -> str:
     """The variable that holds an episode's start."""
     return f"when_{identifier(episode.name)}"
+
+
+def _each(dates: Iterable[bound.OneDate]) -> Iterator[bound.OneDate]:
+    """The dates, with the members of an earliest or latest in its place."""
+    for date in dates:
+        if isinstance(date, bound.Extreme):
+            yield from _each(date.dates)
+        else:
+            yield date
 
 
 def _anchors(dates: Iterable[bound.OneDate]) -> Iterator[str]:

@@ -1,12 +1,12 @@
 """Writing Python source: lines with indentation, and names for what the code reads."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from etl.mapping import bound
-from etl.mapping.paths import ITEM, Segments, depth, json_path
+from etl.mapping.paths import ITEM, Segments, depth, item_scope, json_path
 
 
 class Lines:
@@ -98,6 +98,18 @@ def located(segments: Segments) -> str:
     for level in range(depth(segments)):
         path = path.replace(ITEM, f"[{{i{level}}}]", 1)
     return "f" + repr(path)
+
+
+def read_in_place(segments: Segments, names: Names) -> str:
+    """A Python expression of a place that need not be in a variable; its item is, and all of the case is."""
+    scope = item_scope(segments)
+    return _Inside(names, scope, names.of(scope)).of(segments) if scope else names.of(segments)
+
+
+def first_recorded(sources: Iterable[bound.Source], otherwise: Segments, names: Names) -> str:
+    """A Python expression of the JSON path of the first value that is recorded."""
+    paths = (f"{located(one.segments)} if {names.of(one.segments)} is not None else " for one in sources)
+    return "".join(paths) + located(otherwise)
 
 
 def condition(node: bound.Condition, names: Names | _Inside) -> str:

@@ -132,9 +132,9 @@ class _Generator:
             self._used(tuple(one for one in read if _holds(item_scope(one.segments), outer)))
         with ExitStack() as stack:
             self.steps.into(stack, rule, outer)
+            self._used(rule.when)
             if rule.target.table == "episode" and rule.scope:
                 stack.enter_context(self.lines.block(f"if {identifier(rule.name)} is None:"))
-            self._used(rule.when)
             guard = self._guard(rule)
             with ExitStack() as inside:
                 if guard:

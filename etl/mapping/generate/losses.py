@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from etl.mapping import bound
 from etl.mapping.generate.dates import ANCHORS, undated_reason
-from etl.mapping.generate.emit import Lines, Names, located, recorded
+from etl.mapping.generate.emit import Lines, Names, condition, first_recorded, located, recorded
 from etl.mapping.generate.steps import Steps
 from etl.mapping.paths import Segments, item_scope
 
@@ -30,22 +30,27 @@ class LossWriter:
 
     def undated(self, rule: bound.BoundRule) -> None:
         """What is lost when a row has no date: every value that it or the rows recorded of it would hold."""
-        dates = tuple(dict.fromkeys(bound.dating(rule.date)))
         if rule.target.table in ANCHORS:
-            if dates:
-                known = " or ".join(f"{self.names.of(one.segments)} is not None" for one in dates)
-                with self.lines.block(f"if {known}:"):
-                    self._invalid(rule, dates[0].segments, "no date within the calendar follows from it")
+            self._no_anchor(rule)
             return
         reason = undated_reason(rule)
         if recorded(rule.concept, self.names) is None and not rule.drivers:
             said = bound.sources(rule.when, of_items=False)
-            own = [one.segments for one in said if _stands_at(one, rule.scope)]
-            self._invalid(rule, own[0] if own else rule.scope, reason)
+            own = [one for one in dict.fromkeys(said) if _stands_at(one, rule.scope)]
+            self._problem(rule, first_recorded(own, rule.scope, self.names), reason)
         self.lost(rule, reason, {one.segments for each in bound.with_rows(rule) for one in _told(each)})
-        for source in dates:
+        for source in dict.fromkeys(bound.dating(rule.date)):
             with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
                 self._invalid(rule, source.segments, reason)
+
+    def _no_anchor(self, rule: bound.BoundRule) -> None:
+        """A visit or episode without a date is not there; a value that should have dated it is told."""
+        for date in rule.date:
+            asked = [condition(date.condition, self.names)] if isinstance(date, bound.GuardedDate) else []
+            for source in dict.fromkeys(bound.dating((date,))):
+                tests = (f"{self.names.of(source.segments)} is not None", *asked)
+                with self.lines.block(f"if {' and '.join(tests)}:"):
+                    self._invalid(rule, source.segments, "no date within the calendar follows from it")
 
     def lost(self, rule: bound.BoundRule, reason: str, among: set[Segments]) -> None:
         """Report every recorded value of a rule, and of the rows recorded of it, that is among these."""
@@ -84,7 +89,10 @@ class LossWriter:
                             self._invalid(rule, segments, f"the form has no section '{section}'")
 
     def _invalid(self, rule: bound.BoundRule, segments: Segments, reason: str) -> None:
-        self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {located(segments)}, {reason!r})")
+        self._problem(rule, located(segments), reason)
+
+    def _problem(self, rule: bound.BoundRule, path: str, reason: str) -> None:
+        self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {path}, {reason!r})")
 
 
 def _stands_at(source: bound.Source, scope: Segments) -> bool:

@@ -7,7 +7,7 @@ from etl.identity import ITEM_BITS
 from etl.lines import NULL
 from etl.mapping import bound
 from etl.mapping.generate.dates import DateWriter
-from etl.mapping.generate.emit import Lines, Names, item_key, located
+from etl.mapping.generate.emit import Lines, Names, item_key
 from etl.mapping.generate.values import Field, ValueWriter, field_of, literal, nullable
 from etl.mapping.paths import Segments, depth
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
@@ -137,7 +137,7 @@ class RowWriter:
             end = self.lines.fresh("end")
             self.dates.assign(end, rule.end, rule.scope)
             with self.lines.block(f"if {end} is not None and {end} < {date}:"):
-                path = located(self.dates.told_by(rule.end, rule.scope) or rule.scope)
+                path = self.dates.told_by(end, rule.end, rule.scope)
                 reason = "the end lies before the start"
                 self.lines.add(f"problem({self.numbers[rule.name]}, 'invalid', {path}, {reason!r})")
                 self.lines.add(f"{end} = None")
