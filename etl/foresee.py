@@ -16,7 +16,7 @@ from etl.load import make, still_valid
 from etl.mapping.check import checked
 from etl.mapping.compile import compile_plan
 from etl.mapping.tables import LOAD_ORDER
-from etl.pick import BATCH, Which, count, pick
+from etl.pick import BATCH, Which, count, last_person, pick
 from etl.plan import Plan, Rule
 from etl.register import foreseen_numbers
 from etl.remap import Done
@@ -81,7 +81,7 @@ def _differences(
         valid, invalid = still_valid(validator, batch)
         made, failures = make(plan, valid)
         found += Differences(failures=invalid + failures) + compare(connection, plan, made)
-        after, done = batch[-1].key.case_id, done + len(batch)
+        after, done = last_person(batch), done + len(batch)
         if progress:
             progress(Done(done, cases))
     return found + compare_persons(connection, plan)

@@ -1,6 +1,9 @@
-"""Pick: landed cases of a mapping that are to be loaded, by their numbers, in batches."""
+"""Pick: landed cases of a mapping that are to be loaded, person by person, in batches.
 
-from collections.abc import Iterator
+All cases of a person come in one batch, so that two forms do not disagree because only one was made anew.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import orjson
@@ -9,7 +12,7 @@ from sqlalchemy import Connection, text
 from etl.land import Landed
 from etl.plan import CaseKey, Plan
 
-#: Cases that one transaction takes.
+#: Cases that one transaction takes, or a few more.
 BATCH = 1000
 
 #: ``pending`` cases are not loaded from their newest document; ``stale`` ones are pending, or loaded with
@@ -27,15 +30,18 @@ _CONDITIONS: dict[Which, str] = {
 def pick(
     connection: Connection, plan: Plan, which: Which, after: int = 0, limit: int = BATCH
 ) -> list[Landed]:
-    """The newest documents of the mapping's next cases: at most ``limit``, from the case after ``after``."""
+    """The newest documents of cases of the mapping, by case: those of the persons next to person ``after``.
+
+    They are ``limit`` cases, and what more the last person has.
+    """
     statement = text(
         "SELECT case_id, person_id, care_site_id, version, upload_id, position, loaded_version,"  # noqa: S608
         " document::text AS document FROM lake.cases JOIN lake.documents USING (case_id, version)"
-        f" WHERE mapping = :mapping AND case_id > :after AND {_CONDITIONS[which]}"
-        " ORDER BY case_id LIMIT :limit"
+        f" WHERE mapping = :mapping AND person_id > :after AND {_CONDITIONS[which]}"
+        " ORDER BY person_id FETCH FIRST :limit ROWS WITH TIES"
     )
     values = {"mapping": plan.mapping, "digest": plan.digest, "after": after, "limit": limit}
-    return [
+    found = [
         Landed(
             position=row.position,
             key=CaseKey(row.case_id, row.person_id, row.care_site_id),
@@ -47,10 +53,16 @@ def pick(
         )
         for row in connection.execute(statement, values)
     ]
+    return sorted(found, key=lambda each: each.key.case_id)
+
+
+def last_person(picked: Iterable[Landed]) -> int:
+    """The person after whom to pick next."""
+    return max(each.key.person_id for each in picked)
 
 
 def batches(connection: Connection, plan: Plan, which: Which, limit: int = BATCH) -> Iterator[list[Landed]]:
-    """All that can be picked, in lists of at most ``limit``, each read in a transaction of its own.
+    """All that can be picked, in lists of about ``limit``, each read in a transaction of its own.
 
     Each case comes once, also when it is still to be picked after its batch was worked on.
     """
@@ -61,7 +73,7 @@ def batches(connection: Connection, plan: Plan, which: Which, limit: int = BATCH
         if not found:
             return
         yield found
-        after = found[-1].key.case_id
+        after = last_person(found)
 
 
 def count(connection: Connection, plan: Plan, which: Which) -> int:

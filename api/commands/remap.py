@@ -139,7 +139,7 @@ def _rules_table(impact: Impact) -> Table:
     wide.add_column("rule", no_wrap=True)
     wide.add_column("at", no_wrap=True)
     wide.add_column("change", no_wrap=True)
-    wide.add_column("of it", overflow="fold")
+    wide.add_column("what", overflow="fold")
     _add_changes(wide)
     for each in impact.rules:
         wide.add_row(
@@ -223,7 +223,7 @@ def _print_csv(impact: Impact) -> None:
 
 def _print_json(impact: Impact) -> None:
     rules = [
-        {"rule": one.name, "at": one.place, "change": one.change, "of_it": one.what, **one.rows._asdict()}
+        {"rule": one.name, "at": one.place, "change": one.change, "what": one.what, **one.rows._asdict()}
         for one in impact.rules
     ]
     problems = [
