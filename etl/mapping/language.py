@@ -39,11 +39,19 @@ Value = str | int | bool
 Values = Annotated[tuple[Value, ...], Field(min_length=1)]
 
 
+def _values_shape(value: Any) -> str:
+    return "group" if isinstance(value, str) else "values"
+
+
 class IsOneOf(_Shape):
     """True when the value at ``path`` is one of the listed values, or of those of a named group."""
 
     path: Path
-    in_: Name | Values = Field(alias="in")
+    in_: Annotated[
+        Union[Annotated[Name, Tag("group")], Annotated[Values, Tag("values")]],  # noqa: UP007
+        Discriminator(_values_shape),
+        Field(alias="in"),
+    ]
 
 
 class Some(_Shape):
@@ -187,9 +195,30 @@ class DateChoice(_Shape):
     is_: When = Field(alias="is")
 
 
-OneDate = When | DateChoice | Earliest | Latest
+def _date_shape(value: Any) -> str:
+    names = {"earliest": "earliest", "latest": "latest", "when": "choice"}
+    return _shape_of(value, names, Earliest, Latest, DateChoice)
+
+
+def _dates_shape(value: Any) -> str:
+    return "list" if isinstance(value, (list, tuple)) else "one"
+
+
+OneDate = Annotated[
+    Union[  # noqa: UP007
+        Annotated[When, Tag("plain")],
+        Annotated[DateChoice, Tag("choice")],
+        Annotated[Earliest, Tag("earliest")],
+        Annotated[Latest, Tag("latest")],
+    ],
+    Discriminator(_date_shape),
+]
 Dates = Annotated[
-    OneDate | tuple[OneDate, ...],
+    Union[  # noqa: UP007
+        Annotated[OneDate, Tag("one")],
+        Annotated[tuple[OneDate, ...], Field(min_length=1), Tag("list")],
+    ],
+    Discriminator(_dates_shape),
     Field(description="A date; a list: the first that is known; or the earliest or latest of a list"),
 ]
 
@@ -198,6 +227,16 @@ class Sum(_Shape):
     """The sum of whole numbers; nothing unless all of them are recorded."""
 
     sum: tuple[Path, ...] = Field(min_length=2)
+
+
+def _number_shape(value: Any) -> str:
+    return _shape_of(value, {"sum": "sum"}, Sum)
+
+
+Number = Annotated[
+    Union[Annotated[Path, Tag("plain")], Annotated[Sum, Tag("sum")]],  # noqa: UP007
+    Discriminator(_number_shape),
+]
 
 
 class Visit(_Shape):
@@ -239,7 +278,7 @@ class Rule(_Shape):
     each: Path | None = Field(default=None, description="Write a row for each item of this list")
     when: Condition | None = Field(default=None, description="Only when this holds")
     concept: Expression | None = None
-    number: Path | Sum | None = Field(default=None, description="value_as_number")
+    number: Number | None = Field(default=None, description="value_as_number")
     value: Expression | None = Field(default=None, description="value_as_concept_id")
     unit: ConceptText | None = None
     title: Expression | None = Field(default=None, description="note_title")

@@ -28,6 +28,9 @@ def in_words(error: Any) -> str:
             return f"'{where}' is missing"
         case "dict_type" | "model_type":
             return f"'{where}' must hold words and their values" if where else "the file is empty or a list"
+        case "too_short":
+            least = error["ctx"]["min_length"]
+            return f"'{where}' needs at least {least} item{'s' * (least != 1)}"
         case "string_pattern_mismatch":
             return f"'{where}' must match {error['ctx']['pattern']}"
     return f"'{where or 'file'}': {error['msg']}"

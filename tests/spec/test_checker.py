@@ -18,6 +18,7 @@ from vocabularies.concepts import Concept, ConceptFileError, shipped
 ITEMS = "  items: not needed here\n"
 GRADED = "value: {from: grade, via: grade}"
 RULES = "scan:\n  table"
+LATER = "later: {concept: 91 Part, object: 50 Finding, start: baseline}"
 
 
 def rule(text: str) -> tuple[str, str, str]:
@@ -144,6 +145,69 @@ CASES = [
         (SECTION, mini.FILES[SECTION], "# nothing yet\n"),
         "the file is empty",
         (SECTION, "#"),
+    ),
+    Case(
+        "bad-shape", "a list of no dates", measurement("date: []"), "'extra.date.list' needs at least 1 item"
+    ),
+    Case(
+        "bad-shape",
+        "a rule that is like no other and has no table",
+        rule("{concept: 60 Size, number: size, visit: start}"),
+        "'extra.table' is missing",
+    ),
+    Case(
+        "bad-shape",
+        "a nested row without a concept",
+        measurement("rows: {more: {table: measurement}}"),
+        "'extra.rows.more.concept' is missing",
+    ),
+    Case(
+        "bad-shape",
+        "like, and the concept taken away",
+        rule("{like: graded, concept: null}"),
+        "'extra.concept' is missing",
+    ),
+    Case(
+        "bad-shape",
+        "like, and the table of a nested row taken away",
+        rule("{like: scan, rows: {size: {table: null}}}"),
+        "'extra.rows.size.table' is missing",
+    ),
+    Case(
+        "bad-shape",
+        "like in a nested row",
+        measurement("rows: {more: {like: graded}}"),
+        "only a rule at the top of a section can be like another: write this row's own words",
+    ),
+    Case(
+        "bad-shape",
+        "like in a nested row of a rule that is like another",
+        rule("{like: scan, rows: {size: {like: graded}}}"),
+        "only a rule at the top of a section can be like another: write this row's own words",
+    ),
+    Case(
+        "bad-shape",
+        "of in a nested row",
+        measurement("number: score, rows: {more: {table: measurement, concept: 60 Size, of: extra}}"),
+        "'extra.more' is recorded of the row above it: leave out 'of', or write it at the top",
+    ),
+    Case(
+        "bad-shape",
+        "a sum of one number",
+        (SECTION, "number: count", "number: {sum: [count]}"),
+        "'counted.number.sum.sum' needs at least 2 items",
+    ),
+    Case(
+        "bad-shape",
+        "some without where",
+        (SECTION, "when: flag", "when: {some: items}"),
+        "'scan.when.some.where' is missing",
+    ),
+    Case(
+        "bad-shape",
+        "an empty group",
+        (MAPPING, "ignore:\n", "groups: {bad: []}\nignore:\n"),
+        "'groups.bad' needs at least 1 item",
     ),
     Case(
         "bad-schema",
@@ -280,6 +344,55 @@ CASES = [
     ),
     Case("unknown-path", "of the patient", (MAPPING, "patient: id", "patient: idd"), "'idd' is not in '$'"),
     Case(
+        "unknown-path",
+        "of a list in some",
+        (SECTION, "when: flag", "when: {any: [flag, {some: itens, where: flag}]}"),
+        "'itens' is not in '$'; did you mean 'items'?",
+    ),
+    Case(
+        "unknown-path",
+        "where: in an item of some",
+        (SECTION, "when: flag", "when: {any: [flag, {some: items, where: {not: flagg}}]}"),
+        "'flagg' is not in '$.items[*]'; did you mean 'flag'?",
+    ),
+    Case(
+        "unknown-path",
+        "in a sum",
+        (SECTION, "number: count", "number: {sum: [count, cuont]}"),
+        "'cuont' is not in '$'; did you mean 'count'?",
+    ),
+    Case(
+        "unknown-path",
+        "in a date by condition",
+        measurement("date: [{when: flagg, is: baseline}, baseline]"),
+        "'flagg' is not in '$'; did you mean 'flag'?",
+    ),
+    Case(
+        "unknown-path",
+        "in the earliest of dates",
+        measurement("date: {earliest: [baseline, dais]}"),
+        "'dais' is not in '$'",
+    ),
+    Case(
+        "unknown-path",
+        "in what a rule has from the one it is like",
+        rule("{like: graded, each: items, value: {from: grad, via: grade}}"),
+        "'grad' is not in '$.items[*]'; did you mean 'grade'?",
+    ),
+    Case(
+        "unknown-path",
+        "in a word that a rule has from the one it is like",
+        rule("{like: counted, each: items, of: null}"),
+        "'count' is not in '$.items[*]'",
+    ),
+    Case(
+        "unknown-path",
+        "in a nested row that a rule has from the one it is like",
+        rule("{like: scan, each: 'items[*].tags', when: null}"),
+        "in 'extra.size', which has this from here: 'size' is not in",
+        (SECTION, "size: {table"),
+    ),
+    Case(
         "unmapped-path",
         "a leaf that nobody reads",
         (MAPPING, "  text: not needed here\n", ""),
@@ -345,6 +458,12 @@ CASES = [
         "asked for in a condition",
         (SECTION, "when: flag", "when: {any: [flag, {path: grade, in: [low, mid]}]}"),
         "'mid' is never recorded at 'grade'",
+    ),
+    Case(
+        "unused-value",
+        "of a group, where none can be recorded",
+        (SECTION, "when: flag", "when: {any: [flag, {path: grade, in: bad}]}"),
+        "no value of 'bad' is ever recorded at 'grade'",
     ),
     Case(
         "unused-value",
@@ -629,6 +748,49 @@ CASES = [
         "'$.word' is string, this needs integer or number",
     ),
     Case(
+        "wrong-type",
+        "some of no list",
+        (SECTION, "when: flag", "when: {any: [flag, {some: part, where: flag}]}"),
+        "'$.part' is not a list",
+    ),
+    Case(
+        "wrong-type",
+        "some of a single value",
+        (SECTION, "when: flag", "when: {any: [flag, {some: word, where: flag}]}"),
+        "'$.word' is not a list",
+    ),
+    Case(
+        "wrong-type",
+        "some of the lists of every item",
+        (SECTION, "when: flag", "when: {any: [flag, {some: 'items[*].subs', where: size}]}"),
+        "'$.items[*].subs' is in a list; ask of that list with a 'some' around it",
+    ),
+    Case(
+        "wrong-type",
+        "where: another item than that of some",
+        measurement("each: items, when: {some: tags, where: '$.items[*].subs[*].size'}"),
+        "'$.items[*].subs[*].size' is in a list",
+    ),
+    Case(
+        "wrong-type",
+        "a sum of numbers that are not whole",
+        (SECTION, "number: count", "number: {sum: [count, size]}"),
+        "'$.size' is number, this needs integer",
+    ),
+    Case(
+        "wrong-type",
+        "a visit of each item as the date of an episode of the case",
+        (MAPPING, "start: baseline, when: ill}", "start: entry, when: ill}"),
+        "visit 'entry' is one for each '$.items[*]', and this is not inside it",
+        (MAPPING, "start: entry"),
+    ),
+    Case(
+        "wrong-type",
+        "a visit of each item, as a date by condition",
+        measurement("date: [{when: flag, is: entry}, baseline]"),
+        "visit 'entry' is one for each '$.items[*]'",
+    ),
+    Case(
         "too-long",
         "a text that may be too long",
         measurement("when: text, source_value: '{text}'"),
@@ -732,11 +894,133 @@ CASES = [
         "no definition 'findings'; known: none",
     ),
     Case(
+        "broken-reference",
+        "group",
+        (SECTION, "when: flag", "when: {any: [flag, {path: grade, in: bed}]}"),
+        "no group 'bed'; known: bad",
+    ),
+    Case(
+        "broken-reference",
+        "group, of none",
+        (SECTION, "when: flag", "when: {any: [flag, {path: grade, in: bad}]}"),
+        "no group 'bad'; known: none",
+    ),
+    Case(
+        "broken-reference",
+        "like",
+        rule("{like: grated}"),
+        "no rule 'grated' at the top of a section; known: scan, graded, counted, scored, remark",
+    ),
+    Case(
+        "broken-reference",
+        "like a nested row",
+        rule("{like: scan.size}"),
+        "no rule 'scan.size' at the top of a section; known: scan,",
+    ),
+    Case(
+        "broken-reference",
+        "like itself",
+        rule("{like: extra}"),
+        "'extra' is like another rule itself: name 'extra', and what differs from it",
+    ),
+    Case(
+        "broken-reference",
+        "like a rule that is like another",
+        rule("{like: copy}\ncopy: {like: graded}"),
+        "'copy' is like another rule itself: name 'graded', and what differs from it",
+    ),
+    Case(
+        "broken-reference",
+        "a row to leave out",
+        rule("{like: scan, rows: {sice: null}}"),
+        "there is no row 'sice' to leave out",
+    ),
+    Case(
+        "broken-reference",
+        "a row to leave out of a rule that is like no other",
+        measurement("number: size, rows: {more: null}"),
+        "there is no row 'more' to leave out",
+    ),
+    Case(
+        "broken-reference",
+        "a later episode as the start of one",
+        (
+            MAPPING,
+            "start: baseline, when: ill}",
+            "start: later, when: ill}\n  " + LATER,
+        ),
+        "no earlier episode 'later'; known: none",
+    ),
+    Case(
+        "broken-reference",
+        "a later episode as the end of one",
+        (
+            MAPPING,
+            "start: baseline, when: ill}",
+            "start: baseline, end: [other_day, later], when: ill}\n  " + LATER,
+        ),
+        "no earlier episode 'later'; known: none",
+    ),
+    Case(
+        "broken-reference",
+        "a later episode, asked for",
+        (
+            MAPPING,
+            "start: baseline, when: ill}",
+            "start: baseline, when: {any: [ill, {episode: later}]}}\n  " + LATER,
+        ),
+        "no earlier episode 'later'; known: none",
+    ),
+    Case(
+        "broken-reference",
+        "an episode in a condition",
+        (SECTION, "when: flag", "when: {any: [flag, {episode: hole}]}"),
+        "no episode 'hole'; known: whole",
+    ),
+    Case(
+        "broken-reference",
+        "an episode as the date of a visit",
+        (MAPPING, "baseline + days days", "whole + days days"),
+        "visits come before the episode 'whole': ask what the episode itself asks",
+    ),
+    Case(
+        "broken-reference",
+        "an episode in the condition of a visit",
+        (
+            MAPPING,
+            "date: baseline + days days}",
+            "date: baseline + days days, when: {not: {episode: whole}}}",
+        ),
+        "visits come before the episode 'whole': ask what the episode itself asks",
+    ),
+    Case(
+        "broken-reference",
+        "an episode in what the person is",
+        (MAPPING, "gender: 30 Female", "gender: {when: {episode: whole}, is: 30 Female}"),
+        "the person's columns come before the episode 'whole'",
+    ),
+    Case(
+        "broken-reference",
+        "an episode in the condition of the baseline",
+        (MAPPING, "date: day}", "date: day, when: {episode: whole}}"),
+        "the baseline's date and condition come before the episode 'whole'",
+    ),
+    Case(
         "duplicate-rule",
         "in two sections",
         (MAPPING, "use_cases: [1], sections: [main]", "use_cases: [1], sections: [main, more]"),
         "'graded' is already in main.yaml:9",
         ("more.yaml", "graded"),
+    ),
+    Case(
+        "duplicate-rule",
+        "an episode named like a visit",
+        (
+            MAPPING,
+            "  whole: {concept",
+            "  scan: {concept: 91 Part, object: 50 Finding, start: baseline}\n  whole: {concept",
+        ),
+        "'scan' is a visit too, and a date could be either: give one another name",
     ),
     # -- items
     Case(
@@ -857,6 +1141,10 @@ PREPARED: Mapping[str, Change | tuple[Change, ...]] = {
         '"part": {"type": ["object", "null"], "properties": {"name": {"type": "string"}, '),
     **dict.fromkeys(("a visit of each item, outside the list", "its date, outside the list"), ENTRY),
     "a code that is too long": (MAPPING, "  long: not needed here\n", ""),
+    "a visit of each item as the date of an episode of the case": ENTRY,
+    "a visit of each item, as a date by condition": ENTRY,
+    "of a group, where none can be recorded": (MAPPING, "ignore:\n", "groups: {bad: [mid, top]}\nignore:\n"),
+    "group": (MAPPING, "ignore:\n", "groups: {bad: [low]}\nignore:\n"),
 }  # fmt: skip
 
 #: Kinds that follow from more than one change of the folder; each has a test of its own below.
@@ -883,7 +1171,7 @@ def place(folder: Path, case: Case) -> tuple[str, int]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}: {case.says}")
 def test_one_change_gives_one_finding(tmp_path: Path, case: Case) -> None:
     mini.write(tmp_path)
-    if case.kind == "duplicate-rule":
+    if case.says == "in two sections":
         more = "graded: {table: measurement, concept: 60 Size, number: size, visit: start}\n"
         tmp_path.joinpath("more.yaml").write_text(more)
     prepared = PREPARED.get(case.says, ())
@@ -908,10 +1196,6 @@ def test_the_shipped_prostate_mapping_has_no_errors() -> None:
     folder = files("mappings") / "prostate"
     assert [(one.file, one.kind, one.severity) for one in check(folder, shipped(folder))] == [
         ("biopsy.yaml", "placeholder", "note"),
-        # For the treatment and pathology sections of the other forms.
-        ("value_maps/margins.csv", "unused-map", "warning"),
-        ("value_maps/rt_method.csv", "unused-map", "warning"),
-        ("value_maps/wheeler.csv", "unused-map", "warning"),
     ]
 
 
@@ -1114,3 +1398,47 @@ def test_the_check_does_not_need_every_concept_of_the_vocabulary(tmp_path: Path)
     concepts: dict[int, Concept] = {}
     found = check(mini.write(tmp_path), concepts)
     assert {one.kind for one in found} == {"unknown-concept"}
+
+
+def test_of_a_group_the_values_that_the_place_cannot_hold_are_left_out(tmp_path: Path) -> None:
+    mini.change(mini.write(tmp_path), MAPPING, "ignore:\n", "groups: {bad: [top, high]}\nignore:\n")
+    mini.change(tmp_path, SECTION, "when: flag", "when: {any: [flag, {path: grade, in: bad}]}")
+    assert check(tmp_path, mini.CONCEPTS) == []
+
+
+def test_what_is_wrong_with_a_rule_is_told_once_however_many_are_like_it(tmp_path: Path) -> None:
+    mini.change(mini.write(tmp_path), SECTION, "number: size", "number: sice")
+    mini.change(
+        tmp_path, SECTION, RULES, f"before: {{like: scan}}\nagain: {{like: scan, when: null}}\n{RULES}"
+    )
+    with pytest.raises(MappingError) as caught:
+        read_mapping(tmp_path)
+    assert [(one.line, one.message) for one in caught.value.findings] == [
+        (10, "'sice' is not in '$'; did you mean 'size'?")
+    ]
+
+
+def test_a_visit_or_episode_with_a_finding_is_not_unknown_to_those_that_name_it(tmp_path: Path) -> None:
+    mini.change(mini.write(tmp_path), MAPPING, "concept: 20 Start", "concept: Start")
+    mini.change(tmp_path, MAPPING, "date: baseline + days days}", "date: start + days days}")
+    mini.change(tmp_path, MAPPING, "concept: 90 Whole", "concept: Whole")
+    later = "when: ill}\n  part: {concept: 91 Part, object: 50 Finding, start: whole, parent: whole}"
+    mini.change(tmp_path, MAPPING, "when: ill}", later)
+    assert [one.message for one in check(tmp_path, mini.CONCEPTS) if one.severity == "error"] == [
+        "no concept in 'visit_concept_id': write 'id name'",
+        "no concept in 'episode_concept_id': write 'id name'",
+    ]
+
+
+def test_an_episodes_date_is_found_on_its_own_line(tmp_path: Path) -> None:
+    mini.write(tmp_path)
+    block = (
+        "  part:\n    concept: 91 Part\n    object: 50 Finding\n    parent: later\n"
+        "    start: [later, baseline]\n    end: {latest: [later]}\n    when: {episode: later}\n"
+        "  later: {concept: 91 Part, object: 50 Finding, start: baseline}\nignore:\n"
+    )
+    mini.change(tmp_path, MAPPING, "ignore:\n", block)
+    first = mini.line_of(tmp_path, MAPPING, "    parent: later")
+    found = check(tmp_path, mini.CONCEPTS)
+    assert {one.message for one in found} == {"no earlier episode 'later'; known: whole"}
+    assert [one.line for one in found] == [first, first + 1, first + 2, first + 3]

@@ -31,7 +31,7 @@ def bind(folder: Folder) -> Binding:
     """Resolve every reference of a mapping."""
     binder = _Binder(folder)
     result = binder.mapping()
-    findings = binder.words.findings
+    findings = list(binder.words.told())
     return Binding(None if errors(findings) else result, findings, tuple(binder.words.concepts))
 
 
@@ -60,7 +60,10 @@ class _Binder:
         episodes = tuple(one for name, each in mapping.episodes.items() if (one := self._episode(name, each)))
         rules = tuple(self._sections())
         ignored = dict(self._ignored())
-        Links(self.words, self.names).check(visits, episodes, rules)
+        links = Links(self.words, self.names)
+        links.check(visits, episodes, rules)
+        links.before_episodes("the baseline's date and condition", anchor, self.root.down("baseline"))
+        links.before_episodes("the person's columns", person, self.root.down("person"))
         if age is None:
             return None
         return bound.Bound(
@@ -131,7 +134,7 @@ class _Binder:
         above: bound.BoundRule | None,
         section: str | None,
     ) -> bound.BoundRule | None:
-        rule, at = written.rule, replace(written.at, scope=outer)
+        rule, at = written.rule, replace(written.at, scope=outer, heir=_heir(name, written.at, section))
         self._register(name, at)
         target = TARGETS.get(rule.table or "")
         if target is None:
@@ -204,6 +207,12 @@ class _Binder:
             first = self.names[name].place
             self.words.report("duplicate-rule", at, f"'{name}' is already in {first.file}:{first.line}")
         self.names[name] = at
+
+
+def _heir(name: str, at: At, section: str | None) -> str | None:
+    """The rule's name when its words stand in the place of another, which it is like."""
+    written = ".".join(map(str, at.keys[::2]))
+    return name if section is not None and name != written else None
 
 
 def _drivers(

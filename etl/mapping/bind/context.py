@@ -15,6 +15,8 @@ class At:
     file: SourceFile
     keys: tuple[str | int, ...]
     scope: Segments = ()
+    heir: str | None = None
+    """The rule that has these words from the one they are written for, which it is like."""
 
     def down(self, *keys: str | int) -> "At":
         return replace(self, keys=(*self.keys, *keys))

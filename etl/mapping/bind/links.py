@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from etl.mapping import bound, language
 from etl.mapping.bind.context import At
@@ -33,24 +34,33 @@ class Links:
         for visit in visits:
             at = self.places[visit.name].down("date")
             for name in _named(visit.date, bound.VisitDate):
-                if name not in earlier:
+                if name not in earlier and not self._not_bound(f"visit.{name}", visit.name):
                     self.words.broken("earlier visit", name, earlier, at)
-            for name in (*_named(visit.date, bound.EpisodeDate), *_asked_for(visit)):
-                self.words.report("broken-reference", at, f"visits come before the episode '{name}'")
+            for name in _named(visit.date, bound.EpisodeDate):
+                self._too_early("visits", name, at)
+            self.before_episodes("visits", bound.parts(visit), self.places[visit.name])
             earlier[visit.name.removeprefix("visit.")] = None
+
+    def before_episodes(self, what: str, said: Any, at: At) -> None:
+        """Report every episode that conditions ask for which are asked before there is any."""
+        for one in dict.fromkeys(bound.conditions(said, bound.HasEpisode)):
+            self._too_early(what, one.episode, at)
+
+    def _too_early(self, what: str, episode: str, at: At) -> None:
+        message = f"{what} come before the episode '{episode}': ask what the episode itself asks"
+        self.words.report("broken-reference", at, message)
 
     def _episodes(self, episodes: Iterable[bound.BoundRule]) -> None:
         earlier: dict[str, None] = {}
         for episode in episodes:
             at = self.places[episode.name]
-            if episode.parent is not None and episode.parent not in earlier:
-                self.words.broken("earlier episode", episode.parent, earlier, at.down("parent"))
-            for name in (*_named((*episode.date, *episode.end), bound.EpisodeDate), *_asked_for(episode)):
-                if name not in earlier:
-                    self.words.broken("earlier episode", name, earlier, at)
+            for name, where in _episodes_named(episode, at):
+                if name not in earlier and not self._not_bound(f"episode.{name}", episode.name):
+                    self.words.broken("earlier episode", name, earlier, where)
             name = episode.name.removeprefix("episode.")
             if name in self.words.folder.mapping.visits:
-                self.words.report("duplicate-rule", at, f"'{name}' is a visit too: a date could be either")
+                message = f"'{name}' is a visit too, and a date could be either: give one another name"
+                self.words.report("duplicate-rule", at, message)
             earlier[name] = None
 
     def _rules(self, rules: tuple[bound.BoundRule, ...]) -> None:
@@ -62,13 +72,20 @@ class Links:
             elif rule.of in earlier:
                 self._recorded_of(rule.target, earlier[rule.of].target, at.down("of"))
             for child in rule.rows:
-                self._recorded_of(child.target, rule.target, self.places[child.name])
+                self._nested(child, rule)
             if rule.episode is not None:
                 self._event(rule, at.down("episode"))
             earlier[rule.name] = rule
 
+    def _nested(self, row: bound.BoundRule, above: bound.BoundRule) -> None:
+        at = self.places[row.name]
+        self._recorded_of(row.target, above.target, at)
+        if row.of is not None:
+            message = f"'{row.name}' is recorded of the row above it: leave out 'of', or write it at the top"
+            self.words.report("bad-shape", at.down("of"), message)
+
     def _not_bound(self, name: str, before: str) -> bool:
-        """Whether a name is that of an earlier rule with findings of its own."""
+        """Whether a name is that of an earlier rule, visit or episode with findings of its own."""
         written = list(self.places)
         return name in self.places and written.index(name) < written.index(before)
 
@@ -100,9 +117,14 @@ def _named(
                 yield from _named(among, kind)
 
 
-def _asked_for(rule: bound.BoundRule) -> Iterator[str]:
-    """The episodes that a rule's conditions ask for."""
-    return (one.episode for one in bound.conditions(bound.parts(rule), bound.HasEpisode))
+def _episodes_named(episode: bound.BoundRule, at: At) -> Iterator[tuple[str, At]]:
+    """The episodes that an episode names, and where."""
+    if episode.parent is not None:
+        yield episode.parent, at.down("parent")
+    yield from ((name, at.down("start")) for name in _named(episode.date, bound.EpisodeDate))
+    yield from ((name, at.down("end")) for name in _named(episode.end, bound.EpisodeDate))
+    asked = bound.conditions(bound.parts(episode), bound.HasEpisode)
+    yield from ((one.episode, at.down("when")) for one in asked)
 
 
 def check_case(words: Expressions, case: language.CaseKeys, at: At) -> None:

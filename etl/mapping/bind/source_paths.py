@@ -1,7 +1,7 @@
 """Binding, the ground: paths of the case document, and the findings about them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etl.mapping import bound
@@ -16,11 +16,20 @@ class Paths:
     """Resolves the paths of one folder; collects findings and every concept that is named."""
 
     folder: Folder
-    findings: list[Finding] = field(default_factory=list)
+    reports: list[tuple[Finding, str | None]] = field(default_factory=list)
+    """Findings, each with the rule that has the words there from another."""
     concepts: list[bound.ConceptUse] = field(default_factory=list)
 
     def report(self, kind: str, at: At, message: str) -> None:
-        self.findings.append(finding(kind, at.place.file, at.place.line, message))
+        self.reports.append((finding(kind, at.place.file, at.place.line, message), at.heir))
+
+    def told(self) -> Iterator[Finding]:
+        """The findings, each once; a rule that is like another is named where only that rule goes wrong."""
+        own = dict.fromkeys(one for one, heir in self.reports if heir is None)
+        yield from own
+        for one, heir in dict.fromkeys(self.reports):
+            if one not in own:
+                yield replace(one, message=f"in '{heir}', which has this from here: {one.message}")
 
     def source(self, path: str, at: At, *, types: frozenset[str] | None = None) -> bound.Source | None:
         """The place that a path names; a finding when the schema has no such place, or another type there."""
@@ -59,7 +68,10 @@ class Paths:
             self.report("unknown-path", at, suggestion(self.folder.schema, segments))
         elif "array" not in facts.types:
             self.report("wrong-type", at, f"'{json_path(segments)}' is not a list")
-        elif (at.scope if around else segments)[: len(holder)] != holder:
+        elif around and at.scope[: len(holder)] != holder:
+            where = json_path(segments)
+            self.report("wrong-type", at, f"'{where}' is in a list; ask of that list with a 'some' around it")
+        elif segments[: len(holder)] != holder:
             message = f"'{json_path(segments)}' is not inside '{json_path(at.scope)}', where this rule stands"
             self.report("wrong-type", at, message)
         else:

@@ -37,33 +37,49 @@ def written_rules(folder: Folder, report: Report) -> Iterator[tuple[str, str, Wr
 def as_written(rule: language.Rule, at: At, report: Report) -> Written | None:
     """A rule that is like no other; a finding when it is not whole."""
     if rule.like:
-        report("bad-shape", at.down("like"), "only a rule at the top of a section can be like another")
+        _nested_like(at, report)
         return None
+    return Written(rule, at, dict(_rows(rule, at, {}, report))) if _whole(rule, at, report) else None
+
+
+def _whole(rule: language.Rule, at: At, report: Report) -> bool:
     missing = [word for word in ("table", "concept") if getattr(rule, word) is None]
     for word in missing:
-        report("bad-shape", at, f"'{'.'.join(map(str, (*at.keys, word)))}' is missing")
-    if missing:
-        return None
-    return Written(rule, at, dict(_rows(rule, at, {}, report)))
+        report("bad-shape", at.down(word), f"'{'.'.join(map(str, (*at.keys, word)))}' is missing")
+    return not missing
+
+
+def _nested_like(at: At, report: Report) -> None:
+    message = "only a rule at the top of a section can be like another: write this row's own words"
+    report("bad-shape", at.down("like"), message)
 
 
 def _like(
     rule: language.Rule, at: At, top: Mapping[str, tuple[language.Rule, At]], report: Report
 ) -> Written | None:
-    patterns = [name for name, (one, _) in top.items() if one.like is None]
-    if rule.like not in patterns:
-        known = ", ".join(patterns) or "none"
-        message = f"no rule '{rule.like}' at the top of a section and like no other; known: {known}"
-        report("broken-reference", at.down("like"), message)
+    pattern, there = top.get(rule.like or "", (None, at))
+    if pattern is None or pattern.like is not None:
+        report("broken-reference", at.down("like"), _no_pattern(rule, pattern, top))
         return None
-    pattern = as_written(*top[rule.like], report=_silent)
-    return pattern and _changed(rule, at, pattern, report)
+    found = as_written(pattern, there, _silent)
+    return found and _changed(rule, at, found, report)
 
 
-def _changed(rule: language.Rule, at: At, pattern: Written, report: Report) -> Written:
+def _no_pattern(
+    rule: language.Rule, named: language.Rule | None, top: Mapping[str, tuple[language.Rule, At]]
+) -> str:
+    if named is not None:
+        return f"'{rule.like}' is like another rule itself: name '{named.like}', and what differs from it"
+    known = ", ".join(name for name, (one, _) in top.items() if one.like is None) or "none"
+    return f"no rule '{rule.like}' at the top of a section; known: {known}"
+
+
+def _changed(rule: language.Rule, at: At, pattern: Written, report: Report) -> Written | None:
     """The pattern, with what the rule says instead."""
     words = rule.model_fields_set - {"like", "rows"}
     changed = pattern.rule.model_copy(update={word: getattr(rule, word) for word in words})
+    if not _whole(changed, at, report):
+        return None
     return Written(changed, at, dict(_rows(rule, at, pattern.rows, report)))
 
 
@@ -74,7 +90,11 @@ def _rows(
     for name, pattern in patterns.items():
         own = rule.rows.get(name)
         if own is not None:
-            yield name, _changed(own, at.down("rows", name), pattern, report)
+            there = at.down("rows", name)
+            if own.like:
+                _nested_like(there, report)
+            elif (found := _changed(own, there, pattern, report)) is not None:
+                yield name, found
         elif name not in rule.rows:
             yield name, pattern
     for name, own in rule.rows.items():
