@@ -1,6 +1,6 @@
 """A mapping with every reference resolved: what the checker looks at and the generator writes code from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union
 
@@ -302,6 +302,20 @@ def dating(dates: Dates) -> Iterator[Source]:
                 yield from dating(among)
             case GuardedDate(_, inner):
                 yield from dating((inner,))
+
+
+def anchors(dates: Iterable[OneDate]) -> Iterator[str]:
+    """The rules of the visits and episodes that dates name."""
+    for date in dates:
+        match date:
+            case VisitDate(visit):
+                yield f"visit.{visit}"
+            case EpisodeDate(episode):
+                yield f"episode.{episode}"
+            case Later(start=inner) | GuardedDate(date=inner):
+                yield from anchors((inner,))
+            case Extreme(dates=among):
+                yield from anchors(among)
 
 
 def shared_scope(one: Segments, other: Segments) -> Segments:

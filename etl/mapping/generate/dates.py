@@ -74,7 +74,7 @@ class DateWriter:
             holder = item_scope(source.segments)
             if scope[: len(holder)] == holder:
                 yield source.segments
-        for anchor in _anchors((date,)):
+        for anchor in bound.anchors((date,)):
             for one in self._rule(anchor).date:
                 yield from self._made_of(one, scope)
 
@@ -166,20 +166,6 @@ def _each(dates: Iterable[bound.OneDate]) -> Iterator[bound.OneDate]:
             yield from _each(date.dates)
         else:
             yield date
-
-
-def _anchors(dates: Iterable[bound.OneDate]) -> Iterator[str]:
-    """The rules of the visits and episodes that dates name."""
-    for date in dates:
-        match date:
-            case bound.VisitDate(visit):
-                yield f"visit.{visit}"
-            case bound.EpisodeDate(episode):
-                yield f"episode.{episode}"
-            case bound.Later(start=inner) | bound.GuardedDate(date=inner):
-                yield from _anchors((inner,))
-            case bound.Extreme(dates=among):
-                yield from _anchors(among)
 
 
 def _always_known(dates: bound.Dates) -> bool:

@@ -5,7 +5,8 @@ generated source is four times faster, because constants are folded into the row
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from itertools import groupby
 
 from etl.identity import CASE_SHIFT, LEVEL_BITS
 from etl.mapping import bound
@@ -13,6 +14,7 @@ from etl.mapping.generate.dates import DateWriter, date_variable, episode_start
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, recorded
 from etl.mapping.generate.losses import UNMET, LossWriter
 from etl.mapping.generate.rows import RowWriter, first_row
+from etl.mapping.generate.sections import Sections
 from etl.mapping.generate.steps import Steps, asked_about, lists_of
 from etl.mapping.paths import Segments, depth, item_scope, json_path
 
@@ -44,6 +46,7 @@ class _Generator:
         self.dates = DateWriter(mapping, self.lines, self.names)
         self.rows = RowWriter(mapping, numbers, columns, self.lines, self.names, self.dates)
         self.losses = LossWriter(mapping, numbers, self.lines, self.names, self.steps)
+        self.sections = Sections(mapping)
         self.linked = dict(_linked(mapping))
 
     def source(self) -> str:
@@ -54,10 +57,11 @@ class _Generator:
             self._person()
             for rule in (*self.mapping.visits, *self.mapping.episodes):
                 self.lines.add()
-                self._rule(rule, (), None, None)
+                with self._only_for(self.sections.forms(rule)):
+                    self._rule(rule, (), None, None)
             self._sections()
             self.lines.add()
-            self.losses.outside_sections(self.rows.case["form"])
+            self._outside_sections()
             self.lines.add("return first, last")
         header = f'"""Generated from the mapping \'{self.mapping.folder.mapping.name}\'; do not edit."""\n\n'
         return header + self.rows.values.constants() + "\n\n" + str(self.lines)
@@ -109,18 +113,29 @@ class _Generator:
                 self.lines.add(f"problem(None, 'used', {json_path((key,))!r}, '')")
 
     def _sections(self) -> None:
-        forms = self.mapping.folder.mapping.forms
         for section in self.mapping.folder.sections:
-            having = [form for form, one in forms.items() if section in one.sections]
             rules = [rule for rule in self.mapping.rules if rule.section == section]
             self.lines.add()
             self.lines.add(f"# section {section}")
-            with ExitStack() as stack:
-                if len(having) < len(forms):
-                    form = self.rows.case["form"]
-                    stack.enter_context(self.lines.block(f"if {form} in {tuple(having)!r}:"))
+            with self._only_for(self.sections.forms(rules[0]) if rules else None):
                 for rule in rules:
                     self._rule(rule, (), None, None)
+
+    def _outside_sections(self) -> None:
+        """What is recorded in sections that the case's form does not have: no rule looks at it."""
+        leaves = sorted(self.sections.leaves(), key=lambda leaf: leaf.lacking)
+        for lacking, group in groupby(leaves, key=lambda leaf: leaf.lacking):
+            with self._only_for(lacking):
+                for leaf in group:
+                    with ExitStack() as stack:
+                        self.steps.to(stack, item_scope(leaf.segments), {leaf.segments}, set())
+                        self.losses.outside_section(leaf)
+
+    def _only_for(self, forms: tuple[str, ...] | None) -> AbstractContextManager[None]:
+        """A block that runs for these forms only; None: for all, so no block."""
+        return (
+            nullcontext() if forms is None else self.lines.block(f"if {self.rows.case['form']} in {forms!r}:")
+        )
 
     def _rule(
         self, rule: bound.BoundRule, outer: Segments, parent: bound.BoundRule | None, parent_id: str | None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from etl.mapping import bound
 from etl.mapping.generate.dates import ANCHORS, undated_reason
 from etl.mapping.generate.emit import Lines, Names, condition, first_recorded, located, recorded
+from etl.mapping.generate.sections import Leaf
 from etl.mapping.generate.steps import Steps
 from etl.mapping.paths import Segments, item_scope
 
@@ -71,22 +72,10 @@ class LossWriter:
         decided = {one.segments for one in bound.sources(rule.when)}
         return {one for one in told if self.readers[one] <= own} - decided
 
-    def outside_sections(self, form: str) -> None:
-        """Report what is recorded in sections that the case's form does not have: no rule looks at it."""
-        forms = self.mapping.folder.mapping.forms
-        groups: dict[tuple[tuple[str, ...], str], list[tuple[Segments, bound.BoundRule]]] = {}
-        for segments, rules in _section_leaves(self.mapping).items():
-            sections = {rule.section for rule in rules}
-            lacking = tuple(name for name, one in forms.items() if not sections & set(one.sections))
-            if lacking:
-                groups.setdefault((lacking, str(rules[0].section)), []).append((segments, rules[0]))
-        for (lacking, section), leaves in groups.items():
-            with self.lines.block(f"if {form} in {lacking!r}:"):
-                for segments, rule in leaves:
-                    with ExitStack() as stack:
-                        self.steps.to(stack, item_scope(segments), {segments}, set())
-                        with self.lines.block(f"if {self.names.of(segments)} is not None:"):
-                            self._invalid(rule, segments, f"the form has no section '{section}'")
+    def outside_section(self, leaf: Leaf) -> None:
+        """Report a value of a section that the case's form does not have."""
+        with self.lines.block(f"if {self.names.of(leaf.segments)} is not None:"):
+            self._invalid(leaf.rule, leaf.segments, f"the form has no section '{leaf.section}'")
 
     def _invalid(self, rule: bound.BoundRule, segments: Segments, reason: str) -> None:
         self._problem(rule, located(segments), reason)
@@ -104,26 +93,6 @@ def _told(rule: bound.BoundRule) -> Iterator[bound.Source]:
     """The values of the rule's own item, or of the case, that its row would hold."""
     said = bound.sources((rule.concept, rule.drivers), of_items=False)
     return (one for one in said if one.facts.leaf and _stands_at(one, rule.scope))
-
-
-def _section_leaves(mapping: bound.Bound) -> dict[Segments, list[bound.BoundRule]]:
-    """The leaves that only rules of sections read, each with those rules."""
-    elsewhere: set[Segments] = {(key,) for _, key in mapping.folder.mapping.case if key is not None}
-    elsewhere |= {
-        name for name, one in _readers(mapping).items() if any(_of_no_section(each) for each in one)
-    }
-    leaves: dict[Segments, list[bound.BoundRule]] = {}
-    for top in mapping.rules:
-        for rule in bound.with_rows(top):
-            for source in bound.rule_sources(rule):
-                if source.facts.leaf and source.segments not in elsewhere:
-                    leaves.setdefault(source.segments, []).append(rule)
-    return leaves
-
-
-def _of_no_section(reader: str) -> bool:
-    """Whether a reader is the person, the baseline, a visit or an episode: they are there for every form."""
-    return reader == "" or reader.startswith(("visit.", "episode."))
 
 
 def _readers(mapping: bound.Bound) -> dict[Segments, set[str]]:

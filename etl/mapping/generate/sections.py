@@ -1,0 +1,90 @@
+"""Which forms write what: the rules of a section, and the visits and episodes that they use."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from etl.mapping import bound
+from etl.mapping.paths import Segments
+
+Names = frozenset[str]
+
+
+class Leaf(NamedTuple):
+    """A leaf that some forms have no section for."""
+
+    segments: Segments
+    rule: bound.BoundRule
+    """The first rule to read it."""
+    section: str
+    lacking: tuple[str, ...]
+    """The forms."""
+
+
+@dataclass(frozen=True)
+class Sections:
+    """Tells which sections a rule belongs to, and so which forms it is for."""
+
+    mapping: bound.Bound
+    _of: dict[str, Names] = field(init=False, default_factory=dict)
+    """By the name of a visit or episode; without a section, it is for every form."""
+
+    def __post_init__(self) -> None:
+        anchors = (*self.mapping.visits, *self.mapping.episodes)
+        used: dict[str, set[str]] = {anchor.name: set() for anchor in anchors}
+        for top in self.mapping.rules:
+            for rule in bound.with_rows(top):
+                for name in _anchors_used(rule):
+                    used[name].add(str(rule.section))
+        for anchor in anchors:
+            # What no rule uses stands where its dates stand.
+            dated = (used[name] for name in bound.anchors(anchor.date))
+            self._of[anchor.name] = frozenset(used[anchor.name] or set().union(*dated))
+
+    def of(self, rule: bound.BoundRule) -> Names:
+        """The sections that a rule, visit or episode is part of; none: it is for every form."""
+        return self._of[rule.name] if rule.section is None else frozenset({rule.section})
+
+    def forms(self, rule: bound.BoundRule) -> tuple[str, ...] | None:
+        """The forms that a rule, visit or episode is written for; None: all of them."""
+        sections = self.of(rule)
+        every = self.mapping.folder.mapping.forms
+        having = tuple(name for name, form in every.items() if sections & set(form.sections))
+        return None if not sections or len(having) == len(every) else having
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Every leaf that some forms have no section for, in the order of the rules that read them."""
+        readers: dict[Segments, list[bound.BoundRule]] = {}
+        # A rule of a section before the visits and episodes: it is what a reader looks for.
+        for rule in sorted(self.mapping.every_rule(), key=lambda one: one.section is None):
+            for source in bound.rule_sources(rule):
+                if source.facts.leaf and self.of(rule):
+                    readers.setdefault(source.segments, []).append(rule)
+        keys = {(key,) for _, key in self.mapping.folder.mapping.case}
+        for segments, rules in readers.items():
+            sections = frozenset[str]().union(*map(self.of, rules))
+            every = self.mapping.folder.mapping.forms
+            lacking = tuple(name for name, form in every.items() if not sections & set(form.sections))
+            if lacking and segments not in keys:
+                yield Leaf(segments, rules[0], min(self.of(rules[0])), lacking)
+
+
+def _anchors_used(rule: bound.BoundRule) -> Iterator[str]:
+    """The visits and episodes that a rule of a section names."""
+    yield from (f"visit.{name}" for name in _visits(rule.visit))
+    yield from bound.anchors((*rule.date, *rule.end))
+    yield from (f"episode.{one.episode}" for one in bound.conditions(bound.parts(rule), bound.HasEpisode))
+    if rule.episode is not None:
+        yield f"episode.{rule.episode}"
+
+
+def _visits(node: bound.Expression | None) -> Iterator[str]:
+    """Every visit that an expression may name."""
+    match node:
+        case bound.Constant(value):
+            yield str(value)
+        case bound.Guarded(then=then):
+            yield from _visits(then)
+        case bound.Alternatives(items):
+            for item in items:
+                yield from _visits(item)
