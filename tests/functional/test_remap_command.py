@@ -1,0 +1,195 @@
+"""``oncolake remap`` as a curator meets it: the preview, the remap, what they say and their exit codes."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests import mini, remaps
+from tests.functional.conftest import Run, Terminal
+
+NOTHING = "Nothing to do: every case is loaded with this version of the mapping.\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return remaps.write(tmp_path / "mapping")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return remaps.write_documents(tmp_path / "cases.ndjson")
+
+
+@pytest.fixture
+def ingested(run: Run, folder: Path, file: Path) -> Run:
+    run("ingest", "--mappings", folder, file)
+    return run
+
+
+def lines(said: str) -> list[str]:
+    """Words of each line, without what draws the tables."""
+    plain = (
+        "".join(" " if character in "│┃" else character for character in line) for line in said.splitlines()
+    )
+    return [" ".join(line.split()) for line in plain if line[:1] not in "┏┡└├"]
+
+
+def test_edit_preview_remap(ingested: Run, folder: Path, lake: Engine) -> None:
+    for option in ((), ("--dry-run",)):
+        assert ingested("remap", *option, "--mappings", folder) == (0, NOTHING, "")
+    said = ingested("remap", "--all", "--dry-run", "--mappings", folder)
+    assert said == (0, "12 cases would be made anew; none of their rows and problems would change.\n", "")
+    remaps.EDITS["value map fixed"](folder)
+    remaps.EDITS["rule renamed"](folder)
+    graded, rated = (mini.line_of(folder, mini.SECTION, name) for name in ("graded:", "rated:"))
+    before = remaps.untouched(lake)
+    said = ingested("remap", "--dry-run", "--mappings", folder)
+    assert remaps.untouched(lake) == before
+    assert (said.code, said.err) == (0, "")
+    assert lines(said.out) == [
+        "12 cases would be made anew; the rows or problems of 12 would change.",
+        "Rules",
+        "rule at change what added changed removed",
+        f"graded main.yaml:{graded} changed value_as_concept_id 4",
+        f"rated main.yaml:{rated} added 8",
+        f"scored main.yaml:{rated} removed 8",
+        "Rows by table",
+        "OMOP table added changed removed",
+        "measurement 8 4 8",
+        "total 8 4 8",
+        "Rows by concept",
+        "OMOP table concept added changed removed",
+        "measurement 60 Size 8 8",
+        "measurement 61 Grade 4",
+        "Problems",
+        "rule kind appear vanish",
+        "graded unmapped 0 4",
+    ]
+    said = ingested("remap", "--mappings", folder)
+    assert (said.code, said.err) == (1, "")
+    assert lines(said.out)[0] == "12 cases loaded"
+    assert "scan.size invalid 8" in lines(said.out)
+    assert not any(line.startswith("graded unmapped") for line in lines(said.out))
+    assert ingested("remap", "--dry-run", "--mappings", folder).out == NOTHING
+    assert ingested("remap", "--mappings", folder).out == NOTHING
+
+
+def test_status_and_ingest_name_remap(ingested: Run, folder: Path, tmp_path: Path) -> None:
+    remaps.EDITS["nothing"](folder)
+    more = remaps.write_documents(tmp_path / "more.ndjson", {**mini.BARE, "id": "N"})
+    told = (
+        "12 cases were loaded with another version of this mapping: `oncolake remap` makes their rows anew, "
+        "and with --dry-run tells before what would change.\n"
+    )
+    assert ingested("ingest", "--mappings", folder, more).out.endswith(told)
+    assert ingested("status").out.endswith(told)
+    said = ingested("remap", "--dry-run", "--mappings", folder)
+    assert said.out == "12 cases would be made anew; none of their rows and problems would change.\n"
+    ingested("remap", "--mappings", folder)
+    assert told not in ingested("status").out
+
+
+def test_the_preview_as_json_and_csv(ingested: Run, folder: Path) -> None:
+    remaps.EDITS["value map fixed"](folder)
+    line = mini.line_of(folder, mini.SECTION, "graded:")
+    rows = {"added": 0, "changed": 4, "removed": 0}
+    said = ingested("remap", "--dry-run", "--format", "json", "--mappings", folder)
+    assert (said.code, json.loads(said.out)) == (
+        0,
+        {
+            "mapping": "mini",
+            "cases": 12,
+            "changed": 4,
+            "rules": [
+                {
+                    "rule": "graded",
+                    "at": f"main.yaml:{line}",
+                    "change": "changed",
+                    "what": ["value_as_concept_id"],
+                    **rows,
+                }
+            ],
+            "tables": {"measurement": rows},
+            "concepts": [{"table": "measurement", "concept_id": 61, "concept_name": "Grade", **rows}],
+            "problems": [{"rule": "graded", "kind": "unmapped", "appear": 0, "vanish": 4}],
+            "failures": [],
+            "notices": [],
+        },
+    )
+    said = ingested("remap", "--dry-run", "--format", "csv", "--mappings", folder)
+    assert list(csv.reader(io.StringIO(said.out))) == [
+        ["table", "concept_id", "concept_name", "added", "changed", "removed"],
+        ["measurement", "61", "Grade", "0", "4", "0"],
+    ]
+
+
+def test_a_case_that_fails_is_named_and_keeps_its_rows(ingested: Run, folder: Path) -> None:
+    remaps.EDITS["schema narrowed"](folder)
+    why = "its document is no longer valid: the schema has changed since it landed; send it again"
+    said = ingested("remap", "--dry-run", "--mappings", folder)
+    assert (said.code, f" would stay as it is: {why}\n" in said.out) == (0, True)
+    said = ingested("remap", "--mappings", folder)
+    assert (said.code, f" stays as it was: {why}\n" in said.out) == (1, True)
+    assert "1 case was loaded with another version" in ingested("status").out
+    said = ingested("remap", "--mappings", folder)
+    assert (said.code, said.out.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("option", [(), ("--dry-run",)], ids=["remap", "preview"])
+def test_a_mapping_with_errors_is_refused(
+    ingested: Run, folder: Path, lake: Engine, option: tuple[str]
+) -> None:
+    mini.change(folder, mini.SECTION, "number: count", "number: cuont")
+    before = remaps.untouched(lake)
+    said = ingested("remap", *option, "--mappings", folder)
+    assert (said.code, said.out) == (2, "")
+    assert "unknown-path" in said.err
+    assert said.err.endswith("mend them and run it again\n")
+    assert remaps.untouched(lake) == before
+
+
+def test_a_format_is_for_the_preview_only(run: Run) -> None:
+    said = run("remap", "--format", "json")
+    assert (said.code, said.err) == (
+        2,
+        "oncolake: --format is for --dry-run; a remap reports as ingest does\n",
+    )
+
+
+def test_a_concept_described_otherwise_is_told_before_and_refused(ingested: Run, folder: Path) -> None:
+    names = {each.concept_id: each.concept_name for each in mini.CONCEPTS.values()}
+    remaps.write_concepts(folder, names | {60: "Length"})
+    section = folder / mini.SECTION
+    section.write_text(section.read_text().replace("60 Size", "60 Length"))
+    advice = "run `oncolake init --mappings DIR`"
+    said = ingested("remap", "--dry-run", "--mappings", folder)
+    assert said.code == 0
+    assert f"The database describes 1 concept otherwise than the mapping: {advice} before" in said.out
+    said = ingested("remap", "--mappings", folder)
+    assert (said.code, advice in said.err) == (2, True)
+    ingested("init", "--mappings", folder)
+    assert ingested("remap", "--mappings", folder).out.startswith("12 cases loaded")
+
+
+def test_an_empty_database_asks_for_init(
+    run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONCOLAKE_DATABASE_URL", database_url)
+    for option in ((), ("--dry-run",)):
+        said = run("remap", *option)
+        assert (said.code, "run `oncolake init`" in said.err) == (2, True)
+
+
+def test_on_a_narrow_terminal_nothing_is_cut(terminal: Terminal, folder: Path, file: Path) -> None:
+    terminal(80, "ingest", "--mappings", folder, file)
+    remaps.EDITS["rule that others refer to renamed"](folder)
+    for columns in (60, 200):
+        said = terminal(columns, "remap", "--dry-run", "--mappings", folder)
+        assert said.code == 0
+        for word in ("scanned.size", "main.yaml:", "modifier_of_event_id", "40 Scan", "procedure_occurrence"):
+            assert word in said.out, (columns, word)
+        assert "…" not in said.out
