@@ -61,9 +61,11 @@ class Sections:
                 if source.facts.leaf and self.of(rule):
                     readers.setdefault(source.segments, []).append(rule)
         keys = {(key,) for _, key in self.mapping.folder.mapping.case}
+        every = self.mapping.folder.mapping.forms
         for segments, rules in readers.items():
-            sections = frozenset[str]().union(*map(self.of, rules))
-            every = self.mapping.folder.mapping.forms
+            # Visits and episodes only depend on what the rules of sections hold.
+            holding = [rule for rule in rules if rule.section is not None] or rules
+            sections = frozenset[str]().union(*map(self.of, holding))
             lacking = tuple(name for name, form in every.items() if not sections & set(form.sections))
             if lacking and segments not in keys:
                 yield Leaf(segments, rules[0], min(self.of(rules[0])), lacking)
