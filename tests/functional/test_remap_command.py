@@ -72,7 +72,7 @@ def test_edit_preview_remap(ingested: Run, folder: Path, lake: Engine) -> None:
     said = ingested("remap", "--mappings", folder)
     assert (said.code, said.err) == (1, "")
     assert lines(said.out)[0] == "12 cases loaded"
-    assert "scan.size invalid 8" in lines(said.out)
+    assert "scan.size invalid 9" in lines(said.out)
     assert not any(line.startswith("graded unmapped") for line in lines(said.out))
     assert ingested("remap", "--dry-run", "--mappings", folder).out == NOTHING
     assert ingested("remap", "--mappings", folder).out == NOTHING
