@@ -1,4 +1,4 @@
-"""Sections that a form does not have: no rule, visit or episode of theirs is written, and every value is told."""
+"""Sections that a form does not have: nothing of theirs is written, and every value in them is told."""
 
 from pathlib import Path
 

@@ -60,14 +60,16 @@ class Sections:
             for source in bound.rule_sources(rule):
                 if source.facts.leaf and self.of(rule):
                     readers.setdefault(source.segments, []).append(rule)
-        keys = {(key,) for _, key in self.mapping.folder.mapping.case}
+        # The case's keys, the person and the baseline are for every form.
+        shared = {(key,) for _, key in self.mapping.folder.mapping.case if key is not None}
+        shared |= {one.segments for one in bound.sources(self.mapping.shared)}
         every = self.mapping.folder.mapping.forms
         for segments, rules in readers.items():
             # Visits and episodes only depend on what the rules of sections hold.
             holding = [rule for rule in rules if rule.section is not None] or rules
             sections = frozenset[str]().union(*map(self.of, holding))
             lacking = tuple(name for name, form in every.items() if not sections & set(form.sections))
-            if lacking and segments not in keys:
+            if lacking and segments not in shared:
                 yield Leaf(segments, rules[0], min(self.of(rules[0])), lacking)
 
 
