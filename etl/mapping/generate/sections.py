@@ -61,7 +61,7 @@ class Sections:
                 if source.facts.leaf and self.of(rule):
                     readers.setdefault(source.segments, []).append(rule)
         # The case's keys, the person and the baseline are for every form.
-        shared = {(key,) for _, key in self.mapping.folder.mapping.case if key is not None}
+        shared: set[Segments] = {(key,) for _, key in self.mapping.folder.mapping.case if key is not None}
         shared |= {one.segments for one in bound.sources(self.mapping.shared)}
         every = self.mapping.folder.mapping.forms
         for segments, rules in readers.items():
