@@ -85,7 +85,8 @@ def note(rule: str) -> str:
     return f"r: {{table: note, concept: 95 Remark, visit: start, {rule}}}"
 
 
-def compiled(folder: Path, rule: str, mapping: Mapping[str, str]) -> Plan:
+def compiled(folder: Path, rule: str, mapping: Mapping[str, str], **sections: str) -> Plan:
+    """The folder of MAPPING with these rules, changes of the mapping, and more sections."""
     mini.write(folder, mapping=MAPPING, section=rule + "\n")
     mini.change(
         folder,
@@ -95,6 +96,8 @@ def compiled(folder: Path, rule: str, mapping: Mapping[str, str]) -> Plan:
     )
     for old, new in mapping.items():
         mini.change(folder, mini.MAPPING, old, new)
+    for name, rules in sections.items():
+        folder.joinpath(f"{name}.yaml").write_text(rules)
     head = "source_code,source_code_description,target_concept_id,target_concept_name\n"
     for name, rows in {
         "scores": "1,one,70,Low\n2,two,71,High\n",

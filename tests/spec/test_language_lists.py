@@ -8,7 +8,7 @@ from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
 from etl.plan import CaseKey
 from etl.transform import decode, transform
 from tests import mini
-from tests.language import MAPPING, Case, compiled, every, fates, holds, one, traced
+from tests.language import Case, compiled, every, fates, holds, one, traced
 
 CASES = [
     # ---- some
@@ -157,23 +157,221 @@ CASES = [
         {},
         ("observation r 97",),
     ),
+    Case(
+        "of: an item without such a row is recorded of nothing",
+        "a: {table: procedure_occurrence, each: items, concept: 40 Scan, when: flag, visit: start}\n"
+        "r: {table: measurement, each: items, concept: 60 Size, visit: start, of: a}",
+        {"items": [{"flag": True}, {"flag": False}, {"flag": True}]},
+        (
+            "procedure_occurrence a[0] 40",
+            "procedure_occurrence a[2] 40",
+            "measurement r[0] 60 modifier_of_event_id=a[0] modifier_of_field_concept_id=1147082",
+            "measurement r[1] 60",
+            "measurement r[2] 60 modifier_of_event_id=a[2] modifier_of_field_concept_id=1147082",
+        ),
+    ),
+    Case(
+        "of, across two lists of one item: the first row of the same item",
+        "a: {table: procedure_occurrence, each: 'items[*].subs', concept: 40 Scan, when: size,"
+        " visit: start}\n"
+        "r: {table: measurement, each: 'items[*].tags', concept: 60 Size, visit: start, of: a}",
+        {
+            "items": [
+                {"subs": [{}, {"size": 1}, {"size": 2}], "tags": ["x"]},
+                {"subs": [{}], "tags": ["y"]},
+                {"subs": [{"size": 3}], "tags": ["z", "z"]},
+            ]
+        },
+        (
+            "procedure_occurrence a[0][1] 40",
+            "procedure_occurrence a[0][2] 40",
+            "procedure_occurrence a[2][0] 40",
+            "measurement r[0][0] 60 modifier_of_event_id=a[0][1] modifier_of_field_concept_id=1147082",
+            "measurement r[1][0] 60",
+            "measurement r[2][0] 60 modifier_of_event_id=a[2][0] modifier_of_field_concept_id=1147082",
+            "measurement r[2][1] 60 modifier_of_event_id=a[2][0] modifier_of_field_concept_id=1147082",
+        ),
+    ),
+    Case(
+        "of, from an item to rows in a list of it, and from a list of it to the item's row",
+        "a: {table: procedure_occurrence, each: 'items[*].subs', concept: 40 Scan, visit: start}\n"
+        "b: {table: condition_occurrence, each: items, concept: 50 Finding, when: flag, visit: start}\n"
+        "r: {table: measurement, each: items, concept: 60 Size, visit: start, of: a}\n"
+        "s: {table: measurement, each: 'items[*].subs', concept: 60 Size, visit: start, of: b}",
+        {"items": [{}, {"flag": True, "subs": [{}, {}]}]},
+        (
+            "procedure_occurrence a[1][0] 40",
+            "procedure_occurrence a[1][1] 40",
+            "condition_occurrence b[1] 50",
+            "measurement r[0] 60",
+            "measurement r[1] 60 modifier_of_event_id=a[1][0] modifier_of_field_concept_id=1147082",
+            "measurement s[1][0] 60 modifier_of_event_id=b[1] modifier_of_field_concept_id=1147127",
+            "measurement s[1][1] 60 modifier_of_event_id=b[1] modifier_of_field_concept_id=1147127",
+        ),
+    ),
+    Case(
+        "of, from items to a row of the case, and to the first row of another list",
+        "a: {table: procedure_occurrence, concept: 40 Scan, visit: start}\n"
+        "b: {table: procedure_occurrence, each: others, concept: 40 Scan, when: flag, visit: start}\n"
+        "r: {table: measurement, each: items, concept: 60 Size, visit: start, of: a}\n"
+        "s: {table: measurement, each: items, concept: 60 Size, visit: start, of: b}",
+        {"items": [{}, {}], "others": [{}, {"flag": True}, {"flag": True}]},
+        (
+            "procedure_occurrence a 40",
+            "procedure_occurrence b[1] 40",
+            "procedure_occurrence b[2] 40",
+            "measurement r[0] 60 modifier_of_event_id=a modifier_of_field_concept_id=1147082",
+            "measurement r[1] 60 modifier_of_event_id=a modifier_of_field_concept_id=1147082",
+            "measurement s[0] 60 modifier_of_event_id=b[1] modifier_of_field_concept_id=1147082",
+            "measurement s[1] 60 modifier_of_event_id=b[1] modifier_of_field_concept_id=1147082",
+        ),
+    ),
+    Case(
+        "of one rule from the case and from its items: each has its first",
+        "a: {table: procedure_occurrence, each: items, concept: 40 Scan, visit: start}\n"
+        "r: {table: measurement, each: items, concept: 60 Size, visit: start, of: a}\n"
+        "s: {table: observation, concept: 97 Seen, visit: start, of: a}",
+        {"items": [{}, {}]},
+        (
+            "procedure_occurrence a[0] 40",
+            "procedure_occurrence a[1] 40",
+            "measurement r[0] 60 modifier_of_event_id=a[0] modifier_of_field_concept_id=1147082",
+            "measurement r[1] 60 modifier_of_event_id=a[1] modifier_of_field_concept_id=1147082",
+            "observation s 97 observation_event_id=a[0] obs_event_field_concept_id=1147082",
+        ),
+    ),
+    Case(
+        "of a nested row, three lists deep",
+        "a: {table: procedure_occurrence, each: 'items[*].subs', concept: 40 Scan, visit: start,"
+        " rows: {b: {table: measurement, each: marks, concept: 60 Size, number: size}}}\n"
+        "r: {table: measurement, each: 'items[*].subs[*].marks', concept: 61 Grade, of: a.b, visit: start}",
+        {"items": [{"subs": [{}, {"marks": [{}, {"size": 1}]}]}]},
+        (
+            "procedure_occurrence a[0][0] 40",
+            "procedure_occurrence a[0][1] 40",
+            "measurement a.b[0][1][1] 60 value_as_number=1 value_source_value=1"
+            " modifier_of_event_id=a[0][1] modifier_of_field_concept_id=1147082",
+            "measurement r[0][1][0] 61",
+            "measurement r[0][1][1] 61 modifier_of_event_id=a.b[0][1][1]"
+            " modifier_of_field_concept_id=1147138",
+        ),
+    ),
+    # ---- like
+    Case(
+        "like: all words but those it says itself",
+        "a: {table: measurement, concept: 60 Size, number: size, unit: 80 millimeter, visit: start,"
+        " when: flag, episode: whole, set: {range_low: 1}}\n"
+        "r: {like: a, each: items, concept: 61 Grade, set: {range_high: 2}}",
+        {"ill": True, "flag": True, "size": 1, "items": [{"size": 2, "flag": True}, {"size": 3}]},
+        (
+            "measurement a 60 value_as_number=1 unit_concept_id=80 range_low=1 value_source_value=1",
+            "measurement r[0] 61 value_as_number=2 unit_concept_id=80 range_high=2 value_source_value=2",
+            "episode episode.whole 90 episode_object_concept_id=50",
+            "episode_event 1147138 episode_id=episode.whole event_id=a",
+            "episode_event 1147138 episode_id=episode.whole event_id=r[0]",
+        ),
+        ("r: invalid $.items[1].size: recorded, but the condition of its rule does not hold",),
+    ),
+    Case(
+        "like: null takes a word away",
+        "a: {table: measurement, concept: 60 Size, number: size, visit: scan, when: flag, of: b,"
+        " source_value: a size}\n"
+        "b: {table: procedure_occurrence, concept: 40 Scan, visit: start}\n".replace(", of: b", "")
+        + "r: {like: a, when: null, visit: null, source_value: null, date: baseline}",
+        {"size": 1},
+        (
+            "procedure_occurrence b 40",
+            "measurement r 60 value_as_number=1 value_source_value=1",
+        ),
+    ),
+    Case(
+        "like: nested rows changed, left out and added, those of the other first",
+        "a: {table: condition_occurrence, concept: 50 Finding, when: flag, visit: start, rows: {"
+        " size: {table: measurement, concept: 60 Size, number: size},"
+        " grade: {table: measurement, concept: 61 Grade, value: {from: grade, via: grade}},"
+        " seen: {table: observation, concept: 97 Seen, text: seen}}}\n"
+        "r: {like: a, when: null, rows: {added: {table: observation, concept: 97 Seen},"
+        " grade: null, size: {unit: 80 millimeter}}}",
+        {"size": 1, "grade": "low"},
+        (
+            "condition_occurrence r 50",
+            "measurement r.size 60 value_as_number=1 unit_concept_id=80 value_source_value=1"
+            " modifier_of_event_id=r modifier_of_field_concept_id=1147127",
+            "observation r.seen 97 value_as_string=seen observation_event_id=r"
+            " obs_event_field_concept_id=1147127",
+            "observation r.added 97 observation_event_id=r obs_event_field_concept_id=1147127",
+        ),
+        ("a.grade: invalid $.grade: recorded, but the condition of its rule does not hold",),
+    ),
+    Case(
+        "like: rows nested in nested rows",
+        "a: {table: condition_occurrence, concept: 50 Finding, when: flag, visit: start, rows: {"
+        " b: {table: measurement, concept: 60 Size, rows: {"
+        " c: {table: measurement, concept: 61 Grade}, d: {table: measurement, concept: 61 Grade}}}}}\n"
+        "r: {like: a, when: null, rows: {b: {concept: 61 Grade, rows: {c: null, d: {number: size},"
+        " e: {table: observation, concept: 97 Seen}}}}}",
+        {"size": 1},
+        (
+            "condition_occurrence r 50",
+            "measurement r.b 61 modifier_of_event_id=r modifier_of_field_concept_id=1147127",
+            "measurement r.b.d 61 value_as_number=1 value_source_value=1 modifier_of_event_id=r.b"
+            " modifier_of_field_concept_id=1147138",
+            "observation r.b.e 97 observation_event_id=r.b obs_event_field_concept_id=1147138",
+        ),
+    ),
+    Case(
+        "like: nested rows with lists of their own follow the item",
+        "a: {table: condition_occurrence, each: 'items[*].subs', concept: 50 Finding, visit: start, rows: {"
+        " size: {table: measurement, concept: 60 Size, number: size}}}\n"
+        "r: {like: a, each: others, rows: {sizes: {each: part.sizes, table: measurement, concept: 60 Size,"
+        " number: '@'}}}",
+        {"others": [{"size": 1, "part": {"sizes": [2, 3]}}]},
+        (
+            "condition_occurrence r[0] 50",
+            *(
+                f"measurement r.{name} 60 value_as_number={value} value_source_value={value}"
+                " modifier_of_event_id=r[0] modifier_of_field_concept_id=1147127"
+                for name, value in (("size[0]", 1), ("sizes[0][0]", 2), ("sizes[0][1]", 3))
+            ),
+        ),
+    ),
+    Case(
+        "like a rule that comes later, which names its own rows",
+        "r: {like: a, number: count}\na: {table: measurement, concept: 60 Size, number: size, visit: start}",
+        {"size": 1, "count": 2},
+        (
+            "measurement r 60 value_as_number=2 value_source_value=2",
+            "measurement a 60 value_as_number=1 value_source_value=1",
+        ),
+    ),
+    # ---- groups
+    Case(
+        "in: a group",
+        one("when: {path: grade, in: bad}"),
+        {"grade": "high"},
+        ("measurement r 60",),
+        mapping={"define:\n": "groups: {bad: [high, top]}\ndefine:\n"},
+    ),
+    Case(
+        "in: a group that the value is not of",
+        one("when: {path: grade, in: bad}"),
+        {"grade": "low"},
+        mapping={"define:\n": "groups: {bad: [high, top]}\ndefine:\n"},
+    ),
+    Case(
+        "in: a group of numbers and true",
+        "r: {table: measurement, concept: 60 Size, visit: start,"
+        " when: {all: [{path: score, in: some_of}, {path: count, in: some_of}, {path: flag, in: some_of}]}}",
+        {"score": 2, "count": 7, "flag": True},
+        ("measurement r 60",),
+        mapping={"define:\n": "groups: {some_of: [2, 7, true]}\ndefine:\n"},
+    ),
 ]
 
 
 @every(CASES)
 def test_a_rule_and_a_document_give_exactly_these_rows(tmp_path: Path, case: Case) -> None:
     holds(tmp_path, case)
-
-
-def test_a_section_is_read_for_its_forms_only(tmp_path: Path) -> None:
-    both = "B: {title: Form B, use_cases: [2], sections: [main]}"
-    mini.write(tmp_path, mapping=MAPPING.replace(both, both.replace("[main]", "[main, more]")))
-    mini.change(tmp_path, mini.SECTION, "scan:\n", "a:\n")
-    tmp_path.joinpath("main.yaml").write_text("a: {table: measurement, concept: 60 Size, visit: start}\n")
-    tmp_path.joinpath("more.yaml").write_text("b: {table: measurement, concept: 60 Size, visit: start}\n")
-    plan = mini.plan(tmp_path)
-    assert mini.run(plan, {"form": "A"}).rows == ["measurement a 60"]
-    assert mini.run(plan, {"form": "B"}).rows == ["measurement a 60", "measurement b 60"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Sections that a form does not have: nothing of theirs is written, and every value in them is told."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from etl.coverage import cover
 from tests import mini
+from tests.language import compiled, fates, one, traced
 
 MAPPING = """\
 name: mini
@@ -108,7 +110,86 @@ def test_what_is_not_recorded_there_is_no_problem(plan: mini.Plan) -> None:
 
 @pytest.mark.parametrize("form", ["A", "B"])
 def test_no_value_is_left_without_a_fate(plan: mini.Plan, form: str) -> None:
-    fates = {leaf.path: leaf.fate for leaf in cover(plan, {**mini.BARE, **DOCUMENT, "form": form})}
-    assert "unused" not in fates.values()
-    assert fates["$.grade"] == "mapped"
-    assert fates["$.count"] == ("mapped" if form == "A" else "problem")
+    found = {leaf.path: leaf.fate for leaf in cover(plan, {**mini.BARE, **DOCUMENT, "form": form})}
+    assert "unused" not in found.values()
+    assert found["$.grade"] == "mapped"
+    assert found["$.count"] == ("mapped" if form == "A" else "problem")
+
+
+OTHER_MORE = """\
+b: {table: measurement, concept: 60 Size, number: size, when: flag, visit: start}
+c: {table: measurement, concept: 61 Grade, value: {from: grade, via: grade}, visit: start}
+d:
+  each: items
+  table: condition_occurrence
+  concept: 50 Finding
+  when: flag
+  visit: start
+  rows: {size: {each: subs, table: measurement, concept: 60 Size, number: size}}
+e: {table: measurement, concept: 60 Size, visit: scan, when: {some: others, where: part.flag}}
+f: {table: measurement, concept: 60 Size, visit: scan, date: [{when: ill, is: other_day}, day, baseline],
+  of: d}
+"""
+
+
+def two_sections(folder: Path) -> mini.Plan:
+    """Form A has the section main, form B also more."""
+    both = "B: {title: Form B, use_cases: [2], sections: [main]}"
+    compiled(folder, "{}", {both: both.replace("[main]", "[main, more]")}, more=OTHER_MORE)
+    folder.joinpath("main.yaml").write_text("a: {like: c}\n")
+    return mini.plan(folder)
+
+
+@pytest.mark.parametrize(
+    ("says", "document", "problems"),
+    [
+        ("a value", {"size": 1}, [f"b: invalid $.size: {TOLD}"]),
+        ("nothing", {"size": None, "items": [], "others": None}, []),
+        ("a no that only a condition reads", {"flag": False}, [f"b: invalid $.flag: {TOLD}"]),
+        ("a value that two sections read, one of which is there", {"grade": "low"}, []),
+        (
+            "values in nested lists",
+            {"items": [{}, {"flag": False, "subs": [{}, {"size": 1}, {"size": 2}]}]},
+            [
+                f"d: invalid $.items[1].flag: {TOLD}",
+                f"d.size: invalid $.items[1].subs[1].size: {TOLD}",
+                f"d.size: invalid $.items[1].subs[2].size: {TOLD}",
+            ],
+        ),
+        (
+            "what only a condition on items reads",
+            {"others": [{}, {"part": {"flag": True}}]},
+            [f"e: invalid $.others[1].part.flag: {TOLD}"],
+        ),
+        ("a real date", {"other_day": "2020-06-15"}, [f"f: invalid $.other_day: {TOLD}"]),
+        ("a value that the baseline reads", {"day": "2020-06-16"}, []),
+        ("a value that an episode asks for too", {"ill": False}, [f"f: invalid $.ill: {TOLD}"]),
+    ],
+)  # fmt: skip
+def test_what_is_recorded_in_a_section_that_the_form_does_not_have_is_told(
+    tmp_path: Path, says: str, document: dict[str, Any], problems: list[str]
+) -> None:
+    plan = two_sections(tmp_path)
+    result = mini.run(plan, {"form": "A", **document})
+    assert sorted(result.problems) == sorted(problems), says
+    assert traced(plan, {"form": "A", **document}) == result
+    fate = "problem" if problems else "mapped"
+    assert set(fates(plan, {"form": "A", **document}).values()) <= {fate}
+    assert not [one for one in mini.run(plan, {"form": "B", **document}).problems if TOLD in one]
+
+
+def test_a_list_of_a_section_that_the_form_does_not_have_may_be_of_any_length(tmp_path: Path) -> None:
+    document = {"form": "A", "items": [{"subs": [{}] * 1024 + [{"size": 1}]}]}
+    assert mini.run(two_sections(tmp_path), document).problems == [
+        f"d.size: invalid $.items[0].subs[1024].size: {TOLD}"
+    ]
+
+
+def test_a_link_to_a_row_of_a_section_that_the_form_does_not_have_is_empty(tmp_path: Path) -> None:
+    form = "A: {title: Form A, use_cases: [1], sections: [main]"
+    forms = {form: form.replace("[main]", "[more, main]")}
+    more = "b: {table: procedure_occurrence, concept: 40 Scan, visit: start}\n"
+    plan = compiled(tmp_path, one("of: b"), forms, more=more)
+    linked = " modifier_of_event_id=b modifier_of_field_concept_id=1147082"
+    assert mini.run(plan, {"form": "A"}).rows == ["procedure_occurrence b 40", f"measurement r 60{linked}"]
+    assert mini.run(plan, {"form": "B"}).rows == ["measurement r 60"]
