@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from tests.benchmarks import ingest, read, reingest, transform
+from tests.benchmarks import ingest, read, reingest, remap, transform
 from tests.benchmarks.measure import Report, Setting
 
 BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
@@ -13,4 +13,5 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "read": read.measure,
     "ingest": ingest.measure,
     "reingest": reingest.measure,
+    "remap": remap.measure,
 }

@@ -386,3 +386,12 @@ def test_a_remap_follows_a_change_of_the_person_in_every_case(loaded: Engine, fo
     assert impact.problems == (ProblemImpact("person", "disagrees", appear=3, vanish=0),)
     remap(loaded, prepare(loaded, folder))
     assert disagreements() == ["person.gender_concept_id"] * 3 + ["person.year_of_birth"]
+
+
+def test_a_concept_described_otherwise_makes_no_case_stale(loaded: Engine, folder: Path) -> None:
+    """No row depends on concepts.csv, so the digest leaves it out."""
+    names = {each.concept_id: each.concept_name for each in mini.CONCEPTS.values()}
+    remaps.write_concepts(folder, names | {85: "Tablet"})
+    impact = foresee(loaded, folder)
+    assert (impact.cases, len(impact.notices)) == (0, 1)
+    assert foresee(loaded, folder, every=True).concepts == ()
