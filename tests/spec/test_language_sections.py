@@ -193,3 +193,26 @@ def test_a_link_to_a_row_of_a_section_that_the_form_does_not_have_is_empty(tmp_p
     linked = " modifier_of_event_id=b modifier_of_field_concept_id=1147082"
     assert mini.run(plan, {"form": "A"}).rows == ["procedure_occurrence b 40", f"measurement r 60{linked}"]
     assert mini.run(plan, {"form": "B"}).rows == ["measurement r 60"]
+
+
+def test_a_visit_or_episode_is_there_for_the_sections_of_those_that_name_it(tmp_path: Path) -> None:
+    both = "B: {title: Form B, use_cases: [2], sections: [main]"
+    visits = "  follow: {concept: 21 Scan visit, date: scan + 3 days}\nepisodes:\n"
+    episodes = "  part: {concept: 91 Part, object: 50 Finding, start: baseline, parent: whole}\ndefine:\n"
+    plan = compiled(
+        tmp_path,
+        "r: {table: measurement, concept: 60 Size, number: size, visit: follow, episode: part}",
+        {both: both.replace("[main]", "[main, more]"), "episodes:\n": visits, "define:\n": episodes},
+        more="s: {table: measurement, concept: 60 Size, number: count, visit: scan, episode: whole}\n",
+    )
+    shown = mini.run(plan, {"form": "A", "size": 1, "days": 1, "ill": True})
+    assert shown.problems == []
+    assert shown.rows == [
+        "visit_occurrence visit.scan 21 visit_start_date=2000-01-02",
+        "visit_occurrence visit.follow 21 visit_start_date=2000-01-05",
+        "measurement r 60 measurement_date=2000-01-05 value_as_number=1 visit_occurrence_id=visit.follow"
+        " value_source_value=1",
+        "episode episode.whole 90 episode_object_concept_id=50",
+        "episode episode.part 91 episode_parent_id=episode.whole episode_object_concept_id=50",
+        "episode_event 1147138 episode_id=episode.part event_id=r",
+    ]

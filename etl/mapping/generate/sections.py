@@ -36,6 +36,10 @@ class Sections:
             for rule in bound.with_rows(top):
                 for name in _anchors_used(rule):
                     used[name].add(str(rule.section))
+        # Visits and episodes name only earlier ones.
+        for anchor in reversed(anchors):
+            for name in _anchors_used(anchor):
+                used[name] |= used[anchor.name]
         for anchor in anchors:
             # What no rule uses stands where its dates stand.
             dated = (used[name] for name in bound.anchors(anchor.date))
@@ -74,12 +78,14 @@ class Sections:
 
 
 def _anchors_used(rule: bound.BoundRule) -> Iterator[str]:
-    """The visits and episodes that a rule of a section names."""
+    """The visits and episodes that a rule, visit or episode names."""
     yield from (f"visit.{name}" for name in _visits(rule.visit))
     yield from bound.anchors((*rule.date, *rule.end))
     yield from (f"episode.{one.episode}" for one in bound.conditions(bound.parts(rule), bound.HasEpisode))
     if rule.episode is not None:
         yield f"episode.{rule.episode}"
+    if rule.parent is not None:
+        yield f"episode.{rule.parent}"
 
 
 def _visits(node: bound.Expression | None) -> Iterator[str]:
