@@ -288,17 +288,17 @@ CASES = [
             "measurement psa_total[0] 44793131 measurement_date=1999-12-21 value_as_number=5"
             " unit_concept_id=8842"
             " visit_occurrence_id=visit.psa[0] measurement_source_value='PSA Total' value_source_value=5",
-            "measurement psa_total[1] 44793131 value_as_number=7.2 unit_concept_id=8842"
-            " visit_occurrence_id=visit.baseline measurement_source_value='PSA Total' value_source_value=7.2",
-            "measurement psa_total[2] 44793131 measurement_date=2000-12-31 value_as_number=8"
-            " unit_concept_id=8842"
-            " visit_occurrence_id=visit.psa[2] measurement_source_value='PSA Total' value_source_value=8",
             "measurement psa_free[0] 4194418 measurement_date=1999-12-21 value_as_number=1.5"
             " unit_concept_id=8842"
             " visit_occurrence_id=visit.psa[0] measurement_source_value='PSA Free' value_source_value=1.5",
             "measurement psa_ratio[0] 4215704 measurement_date=1999-12-21 value_as_number=30"
             " unit_concept_id=8554"
             " visit_occurrence_id=visit.psa[0] measurement_source_value='PSA Ratio' value_source_value=30",
+            "measurement psa_total[1] 44793131 value_as_number=7.2 unit_concept_id=8842"
+            " visit_occurrence_id=visit.baseline measurement_source_value='PSA Total' value_source_value=7.2",
+            "measurement psa_total[2] 44793131 measurement_date=2000-12-31 value_as_number=8"
+            " unit_concept_id=8842"
+            " visit_occurrence_id=visit.psa[2] measurement_source_value='PSA Total' value_source_value=8",
         ),
         ("psa_total: invalid $.clinicalBaselineData.psa[3].totalPSAvalue: none of its visits has a date",),
     ),

@@ -62,7 +62,7 @@ class LossWriter:
         for child in rule.rows:
             if any(one.segments in among for each in bound.with_rows(child) for one in _told(each)):
                 with ExitStack() as stack:
-                    self.steps.into(stack, child, rule.scope)
+                    self.steps.into(stack, (child,), rule.scope)
                     self.lost(child, reason, among)
 
     def read_only_by(self, rule: bound.BoundRule) -> set[Segments]:

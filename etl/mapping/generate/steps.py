@@ -1,6 +1,6 @@
 """Generating the steps into a document: loops over lists, and variables for what stands where they lead."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +28,13 @@ class Steps:
             parent = self._object(segments[:-1], objects)
             self.lines.add(f"{self.names.of(segments)} = {parent}.get({segments[-1]!r})")
 
-    def into(self, stack: ExitStack, rule: bound.BoundRule, outer: Segments) -> None:
-        """Step into the lists between where we are and the rule's item."""
-        inner = {one.segments for nested in bound.with_rows(rule) for one in bound.rule_sources(nested)}
-        lists = set().union(*map(lists_of, bound.with_rows(rule)))
-        deepest = max(depth(nested.scope) for nested in bound.with_rows(rule))
-        for scope in _scopes(outer, rule.scope):
+    def into(self, stack: ExitStack, rules: Sequence[bound.BoundRule], outer: Segments) -> None:
+        """Step into the lists between where we are and the item that the rules stand at."""
+        within = [nested for rule in rules for nested in bound.with_rows(rule)]
+        inner = {one.segments for nested in within for one in bound.rule_sources(nested)}
+        lists = set().union(*map(lists_of, within))
+        deepest = max(depth(nested.scope) for nested in within)
+        for scope in _scopes(outer, rules[0].scope):
             self._check_room(scope, deepest)
             stack.enter_context(self._loop(scope, inner, lists))
 
