@@ -413,6 +413,23 @@ CASES = [
         },
     ),
     Case(
+        "an episode of an item asks for another of the same list, also for one that a later item begins",
+        one("number: size"),
+        {"items": [{"on": "2020-06-17"}, {"flag": True, "on": "2020-06-16"}]},
+        (
+            *entries("2000-01-03", "2000-01-02"),
+            "episode episode.per[1] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+            "episode episode.then[0] 91 episode_start_datetime=2000-01-03 episode_object_concept_id=50",
+            "episode episode.with_it[0] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+        ),
+        mapping={
+            "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: items, when: flag, start: on}\n"
+            "  then: {concept: 91 Part, object: 50 Finding, each: items, start: on, when: {episode: per}}\n"
+            "  with_it: {concept: 91 Part, object: 50 Finding, each: items, start: [per, on]}\n"
+            "define:\n"
+        },
+    ),
+    Case(
         "a rule asks for an episode",
         one("when: {not: {episode: whole}}") + "\n" + one("when: {episode: whole}").replace("r:", "s:"),
         {"ill": True},
