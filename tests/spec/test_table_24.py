@@ -1,75 +1,52 @@
-"""The custom vocabulary of D4.4, Table 24: 38 concepts, with the corrections that ERRATA.md lists."""
+"""The custom vocabulary of D4.4, Table 24, corrected as ERRATA.md says, and the rules that use it."""
 
 from datetime import date
 from importlib.resources import files
 
 import pytest
 
+from etl.mapping.compile import read_mapping
+from tests.spec.table_24 import TABLE_24, Row, rules_by_concept
 from vocabularies.concepts import FIRST_CUSTOM_ID, Concept, read_concepts
 
-TABLE_24 = {
-    "Index Lesion": "Observation/Study Variable",
-    "Lesion Visible on MRI": "Observation/Study Variable",
-    "Nerve-sparing prostatectomy": "Procedure/Study Variable",
-    "PI-RADS score": "Measurement/Oncology Variable",
-    "In-Bore Biopsy": "Procedure/Study Variable",
-    "Aggressive Cancer": "Condition/Study Variable",
-    "Baseline Visit": "Visit/Visit",
-    "PSA Visit": "Visit/Visit",
-    "Baseline Visit - Imaging": "Visit/Visit",
-    "Follow-Up Visit": "Visit/Visit",
-    "Follow-Up Visit - Baseline": "Visit/Visit",
-    "Follow-Up Visit - PSA": "Visit/Visit",
-    "Follow-Up Visit - Biopsy": "Visit/Visit",
-    "Follow-Up Visit - Imaging": "Visit/Visit",
-    # The answers to Wheeler ranking: Table 24 prints Measurement, see ERRATA.md 7.
-    "L0": "Meas Value/Oncology Variable",
-    "L1": "Meas Value/Oncology Variable",
-    "L2": "Meas Value/Oncology Variable",
-    "L3F": "Meas Value/Oncology Variable",
-    "L3E": "Meas Value/Oncology Variable",
-    "LX": "Meas Value/Oncology Variable",
-    "Wheeler Ranking": "Measurement/Oncology Variable",
-    "Prostate Volume": "Measurement/Study Variable",
-    "RTOG/EORTC rectal acute radiation morbidity score": "Measurement/Oncology Variable",
-    "RTOG/EORTC rectal chronic radiation morbidity score": "Measurement/Oncology Variable",
-    "RTOG/EORTC genitourinary acute radiation morbidity score": "Measurement/Oncology Variable",
-    "RTOG/EORTC genitourinary chronic radiation morbidity score": "Measurement/Oncology Variable",
-    "Grade 1": "Meas Value/Oncology Variable",
-    "Grade 2": "Meas Value/Oncology Variable",
-    "Grade 3": "Meas Value/Oncology Variable",
-    "Grade 4": "Meas Value/Oncology Variable",
-    "Grade 5": "Meas Value/Oncology Variable",
-    "Grade 5 again": "Meas Value/Oncology Variable",
-    "Expanded Prostate cancer Index Composite score (EPIC-26)": "Measurement/Study Variable",
-    "Q52. To what extent was sex enjoyable for you?": "Observation/Study Variable",
-    "Q53. Did you have difficulty getting or maintaining an erection?": "Observation/Study Variable",
-    "Q54. Did you have ejaculation problems (e.g. dry ejaculation)?": "Observation/Study Variable",
-    "Q55. Have you felt uncomfortable about being sexually intimate?": "Observation/Study Variable",
-    "EORTC Quality of Life Questionnaire-PR25": "Measurement/Study Variable",
-}
+PROSTATE = files("mappings") / "prostate"
+NUMBERED = list(enumerate(TABLE_24, FIRST_CUSTOM_ID + 1))
 SECOND_GRADE_5 = FIRST_CUSTOM_ID + 32
+#: Of ours, not of D4.4: ERRATA.md 36.
+OWN = {2000001001: "Biochemical relapse", 2000001002: "Likelihood of progression on MRI"}
 
 
 @pytest.fixture(scope="module")
 def custom() -> list[Concept]:
-    return [one for one in read_concepts(files("mappings") / "prostate" / "concepts.csv") if one.custom]
+    return [one for one in read_concepts(PROSTATE / "concepts.csv") if one.custom]
 
 
-def test_ids_and_codes_count_from_one_to_38(custom: list[Concept]) -> None:
-    assert [(one.concept_id, one.concept_code) for one in custom] == [
+@pytest.fixture(scope="module")
+def printed(custom: list[Concept]) -> list[Concept]:
+    return [one for one in custom if one.vocabulary_id == "PROCANCERI"]
+
+
+@pytest.fixture(scope="module")
+def used() -> dict[int, tuple[str, ...]]:
+    return dict(rules_by_concept(read_mapping(PROSTATE)))
+
+
+def test_ids_and_codes_count_from_one_to_38(printed: list[Concept]) -> None:
+    assert [(one.concept_id, one.concept_code) for one in printed] == [
         (FIRST_CUSTOM_ID + number, str(number)) for number in range(1, 39)
     ]
 
 
-def test_names_domains_and_classes_are_those_of_the_table(custom: list[Concept]) -> None:
-    assert [(one.concept_name, f"{one.domain_id}/{one.concept_class_id}") for one in custom] == [
-        (name.removesuffix(" again"), kind) for name, kind in TABLE_24.items()
+def test_names_domains_and_classes_are_those_of_the_table(printed: list[Concept]) -> None:
+    assert [(one.concept_name, one.domain_id, one.concept_class_id) for one in printed] == [
+        (row.name, row.domain, row.concept_class) for row in TABLE_24
     ]
 
 
-def test_all_belong_to_procanceri(custom: list[Concept]) -> None:
-    assert {one.vocabulary_id for one in custom} == {"PROCANCERI"}
+def test_every_other_custom_concept_is_of_a_vocabulary_of_ours(custom: list[Concept]) -> None:
+    others = [one for one in custom if one.vocabulary_id != "PROCANCERI"]
+    assert {one.concept_id: one.concept_name for one in others} == OWN
+    assert {one.vocabulary_id for one in others} == {"ONCOLAKE"}
 
 
 def test_all_but_the_second_grade_5_are_standard_and_valid_for_good(custom: list[Concept]) -> None:
@@ -79,7 +56,20 @@ def test_all_but_the_second_grade_5_are_standard_and_valid_for_good(custom: list
     } == {("S", date(1970, 1, 1), date(2099, 12, 31), True)}
 
 
-def test_the_second_grade_5_keeps_its_id_and_cannot_be_used(custom: list[Concept]) -> None:
-    [second] = [one for one in custom if one.concept_id == SECOND_GRADE_5]
+def test_the_second_grade_5_keeps_its_id_and_cannot_be_used(printed: list[Concept]) -> None:
+    [second] = [one for one in printed if one.concept_id == SECOND_GRADE_5]
     assert (second.concept_name, second.standard_concept, second.invalid_reason) == ("Grade 5", None, "D")
     assert not second.valid
+
+
+@pytest.mark.parametrize(("concept", "row"), NUMBERED, ids=[f"{n} {row.name}" for n, row in NUMBERED])
+def test_the_mapping_uses_the_concept_in_these_rules(
+    used: dict[int, tuple[str, ...]], concept: int, row: Row
+) -> None:
+    assert used.get(concept, ()) == row.rules
+    assert bool(row.rules) != bool(row.unused)
+
+
+def test_no_other_custom_concept_is_used(used: dict[int, tuple[str, ...]]) -> None:
+    named = {concept for concept, _ in NUMBERED} | set(OWN)
+    assert {concept for concept in used if concept > FIRST_CUSTOM_ID} <= named

@@ -1,0 +1,192 @@
+"""Table 23, part "Stage-TNM": at MRI, biopsy, prostatectomy, final diagnosis and follow-ups."""
+
+from tests.spec.table_23.notation import (
+    FINAL,
+    MRI,
+    Changes,
+    Example,
+    Line,
+    Part,
+    Visit,
+    measured,
+    no_concept,
+    unmapped,
+)
+
+FOLLOW_UP = Visit("visit.follow_up_imaging[0]", "2001-02-04")
+FOLLOW_UP_BIOPSY = Visit("visit.follow_up_biopsy[0]", "2001-02-14")
+SURVEILLANCE = "1+2+8+9"
+
+
+def prostatectomy(**stage: object) -> Changes:
+    return {"prostatectomyInfo": {"prostatectomyPerformed": True, "stage": stage}}
+
+
+CLINICAL_T = {
+    "cTX": 1538985, "cT0": 1538044, "cT1": 1538812, "cT1a": 1538366, "cT1b": 1538219, "cT1c": 1538775,
+    "cT2": 1538375, "cT2a": 1539231, "cT2b": 1538566, "cT2c": 1538629, "cT3": 1538400, "cT3a": 1539253,
+    "cT3b": 1539229, "cT4": 1538855,
+}  # fmt: skip
+#: D4.4 prints no pathological T: erratum 13.
+PATHOLOGICAL_T = dict.fromkeys(("pTX", "pT0", "pT2", "pT2a", "pT2b", "pT2c", "pT3", "pT3a", "pT3b", "pT4"), 0)
+PATHOLOGICAL_N = {"pNX": 1537945, "pN0": 1538383, "pN1": 1538914}
+#: D4.4 prints no clinical N: erratum 13.
+CLINICAL_N = {"cNX": 0, "cN0": 0, "cN1": 35919638}
+M = {"cM0": 1538822, "cM1": 1538290, "cM1a": 1539119, "cM1b": 1538995, "cM1c": 1538321, "MX": 4110284}
+
+
+def t_row(rule: str, code: str, of: str, at: Visit = MRI) -> str:
+    concept = {**CLINICAL_T, **PATHOLOGICAL_T}[code]
+    source = "T_" + rule.partition("[")[0].rpartition("t_")[2].replace("mri", "MRI")
+    return measured(rule, concept, source=source, recorded=code, of=of, at=at)
+
+
+def n_row(rule: str, code: str, source: str, of: str, at: Visit = MRI) -> str:
+    """A clinical N: TNM Clin N, with the code as its value."""
+    return measured(rule, 35918746, value=CLINICAL_N[code], source=source, recorded=code, of=of, at=at)
+
+
+STAGE_T = Line(
+    "T",
+    "cTX to cT4: one concept each",
+    at=(
+        "$.imagingInfo.stage.T",
+        "$.biopsyInfo.stage.T",
+        "$.prostatectomyInfo.stage.T",
+        "$.followUp[*].imagingInfo.stage.T",
+        "$.followUp[*].biopsyInfo.stage.T",
+    ),
+    rules=("t_mri", "t_biopsy", "t_prostatectomy", "follow_up_t_mri", "follow_up_t_biopsy"),
+    errata=(13,),
+    maps={"tnm_t": {**CLINICAL_T, **PATHOLOGICAL_T}},
+    examples=(
+        *(
+            Example(f"{code} at MRI", {"imagingInfo": {"stage": {"T": code}}}, (t_row("t_mri", code, "mri"),))
+            for code in CLINICAL_T
+        ),
+        Example(
+            "cT1c at biopsy",
+            {"biopsyInfo": {"biopsyPerformed": True, "stage": {"T": "cT1c"}}},
+            (t_row("t_biopsy", "cT1c", "biopsy"),),
+        ),
+        *(
+            Example(
+                f"{code} at prostatectomy",
+                prostatectomy(T=code),
+                (t_row("t_prostatectomy", code, "prostatectomy"),),
+                (unmapped("t_prostatectomy", "$.prostatectomyInfo.stage.T", "tnm_t"),),
+            )
+            for code in PATHOLOGICAL_T
+        ),
+        Example(
+            "at a follow-up's MRI and biopsy, recorded of those",
+            {
+                "followUp": [
+                    {
+                        "imagingInfo": {"daysAfterBaseline": 400, "stage": {"T": "cT2a"}},
+                        "biopsyInfo": {
+                            "biopsyPerformed": True,
+                            "daysAfterBaseline": 410,
+                            "stage": {"T": "cT2b"},
+                        },
+                    }
+                ]
+            },
+            (
+                t_row("follow_up_t_mri[0]", "cT2a", "follow_up_mri[0]", FOLLOW_UP),
+                t_row("follow_up_t_biopsy[0]", "cT2b", "follow_up_biopsy[0]", FOLLOW_UP_BIOPSY),
+            ),
+            form=SURVEILLANCE,
+        ),
+        Example("not recorded", {"imagingInfo": {"stage": {"T": None}}, "biopsyInfo": {"stage": None}}),
+        Example(
+            "a stage at a biopsy and a prostatectomy that were not performed",
+            {
+                "biopsyInfo": {"biopsyPerformed": False, "stage": {"T": "cT1c"}},
+                "prostatectomyInfo": {"prostatectomyPerformed": False, "stage": {"T": "pT2"}},
+            },
+        ),
+    ),
+)
+
+STAGE_N = Line(
+    "N",
+    "pNX, pN0 and pN1: one concept each",
+    at=(
+        "$.prostatectomyInfo.stage.N",
+        "$.imagingInfo.stage.N",
+        "$.followUp[*].imagingInfo.stage.N",
+    ),
+    rules=("n_prostatectomy", "n_mri", "follow_up_n_mri"),
+    errata=(13,),
+    maps={"tnm_pn": PATHOLOGICAL_N, "tnm_cn": CLINICAL_N},
+    examples=(
+        *(
+            Example(
+                f"{code} at prostatectomy",
+                prostatectomy(N=code),
+                (
+                    measured(
+                        "n_prostatectomy",
+                        concept,
+                        source="N_prostatectomy",
+                        recorded=code,
+                        of="prostatectomy",
+                    ),
+                ),
+            )
+            for code, concept in PATHOLOGICAL_N.items()
+        ),
+        *(
+            Example(
+                f"{code} at MRI",
+                {"imagingInfo": {"stage": {"N": code}}},
+                (n_row("n_mri", code, "N_MRI", "mri"),),
+                no_concept("n_mri", "$.imagingInfo.stage.N", "tnm_cn", concept),
+            )
+            for code, concept in CLINICAL_N.items()
+        ),
+        Example(
+            "cN1 at a follow-up's MRI",
+            {"followUp": [{"imagingInfo": {"daysAfterBaseline": 400, "stage": {"N": "cN1"}}}]},
+            (n_row("follow_up_n_mri[0]", "cN1", "N_MRI", "follow_up_mri[0]", FOLLOW_UP),),
+            form=SURVEILLANCE,
+        ),
+        Example("not recorded", prostatectomy(N=None)),
+    ),
+)
+
+STAGE_M = Line(
+    "M",
+    "cM0 to cM1c: one concept each; MX: TNM Prostate tumor staging 4110284 with value MX category 4098852",
+    at=("$.finalDiagnosis.M",),
+    rules=("m_diagnosis",),
+    maps={"tnm_m": M},
+    examples=(
+        *(
+            Example(
+                code,
+                {"finalDiagnosis": {"M": code, "imagingType": ["MRI"]}},
+                (
+                    measured(
+                        "m_diagnosis",
+                        concept,
+                        value=4098852 if code == "MX" else 0,
+                        source="M_diagnosis",
+                        recorded=code,
+                        of="final_imaging[0]",
+                        at=FINAL,
+                    ),
+                ),
+            )
+            for code, concept in M.items()
+        ),
+        Example(
+            "without imaging it is recorded of nothing",
+            {},
+            (measured("m_diagnosis", 1538822, source="M_diagnosis", recorded="cM0", at=FINAL),),
+        ),
+    ),
+)
+
+STAGE_TNM = Part("Stage-TNM", __name__, (STAGE_T, STAGE_N, STAGE_M))
