@@ -65,10 +65,11 @@ TABLE_24: tuple[Row, ...] = (
     Row("Wheeler Ranking", "Measurement", ONCOLOGY, ("wheeler_ranking",)),
     Row("Prostate Volume", "Measurement", STUDY, ("prostate_volume",), errata=(2,)),
     *(
-        Row(f"RTOG/EORTC {name} radiation morbidity score", "Measurement", ONCOLOGY, (rule,), errata=(4, 6))
-        for name, rule in zip(
+        Row(f"RTOG/EORTC {name} radiation morbidity score", "Measurement", ONCOLOGY, (rule,), errata=errata)
+        for name, rule, errata in zip(
             ("rectal acute", "rectal chronic", "genitourinary acute", "genitourinary chronic"),
             TOXICITY,
+            ((6,), (6,), (6,), (4, 6)),
             strict=True,
         )
     ),

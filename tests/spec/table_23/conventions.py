@@ -185,6 +185,7 @@ MRI_OF_RECORD = Line(
             imaged(AT_RECORD),
         ),
         Example("not performed", followed({**mri(None, MRIPerformed=False), **psa("2020-06-01")})),
+        Example("not performed, though it has a date", followed(mri(300, MRIPerformed=False))),
         Example(
             "performed, in a record without any date",
             followed(mri(None, MRIPerformed=True)),

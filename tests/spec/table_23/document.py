@@ -68,7 +68,7 @@ class _Document:
             plain(line.d4_4),
             lines(map(code, line.at)),
             lines([*map(self._link, line.rules), *map(_value_map, line.maps)]),
-            lines(map(self._becomes, line.rules)),
+            lines(dict.fromkeys(map(self._becomes, line.rules))),
             _errata(line.errata),
         )
 

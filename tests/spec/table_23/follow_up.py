@@ -241,6 +241,11 @@ METASTASIS = Line(
                 measured("metastasis_other", 36769180, source="Testis", at=FINAL),
             ),
         ),
+        Example(
+            "in words, recorded of the imaging",
+            final(metastasisOther="Testis", imagingType=["MRI"]),
+            (measured("metastasis_other", 36769180, source="Testis", of="final_imaging[0]", at=FINAL),),
+        ),
         Example("none", final(metastasis=[], metastasisOther=None)),
     ),
 )

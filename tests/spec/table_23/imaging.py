@@ -55,14 +55,17 @@ IMAGING = Part(
                     for positive in (True, False)
                 ),
                 Example("no MRI", {"imagingInfo": None}, form="1"),
-                Example(
-                    "a result without a date",
-                    {"imagingInfo": {"MRIPositive": True}},
-                    problems=(
-                        f"mri: invalid $.imagingInfo.MRIPositive: {NO_MRI_DATE}",
-                        f"mri_result: invalid $.imagingInfo.MRIPositive: {NO_MRI_DATE}",
-                    ),
-                    form="1",
+                *(
+                    Example(
+                        f"{positive}, without a date",
+                        {"imagingInfo": {"MRIPositive": positive}},
+                        problems=(
+                            f"mri: invalid $.imagingInfo.MRIPositive: {NO_MRI_DATE}",
+                            f"mri_result: invalid $.imagingInfo.MRIPositive: {NO_MRI_DATE}",
+                        ),
+                        form="1",
+                    )
+                    for positive in (True, False)
                 ),
             ),
         ),

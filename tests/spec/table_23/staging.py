@@ -13,13 +13,24 @@ from tests.spec.table_23.notation import (
     unmapped,
 )
 
-FOLLOW_UP = Visit("visit.follow_up_imaging[0]", "2001-02-04")
-FOLLOW_UP_BIOPSY = Visit("visit.follow_up_biopsy[0]", "2001-02-14")
+FIRST_MRI = Visit("visit.follow_up_imaging[0]", "2000-10-27")
+FIRST_BIOPSY = Visit("visit.follow_up_biopsy[0]", "2000-11-06")
+FIRST_RECORD = Visit("visit.follow_up[0]", "2000-06-01")
+SECOND_MRI = Visit("visit.follow_up_imaging[1]", "2001-02-04")
+SECOND_BIOPSY = Visit("visit.follow_up_biopsy[1]", "2001-02-14")
 SURVEILLANCE = "1+2+8+9"
 
 
 def prostatectomy(**stage: object) -> Changes:
     return {"prostatectomyInfo": {"prostatectomyPerformed": True, "stage": stage}}
+
+
+def staged_record(day: int, **stage: str) -> Changes:
+    """A follow-up with an MRI of this stage, and ten days later a biopsy with cT1c."""
+    return {
+        "imagingInfo": {"daysAfterBaseline": day, "stage": stage},
+        "biopsyInfo": {"biopsyPerformed": True, "daysAfterBaseline": day + 10, "stage": {"T": "cT1c"}},
+    }
 
 
 CLINICAL_T = {
@@ -79,28 +90,41 @@ STAGE_T = Line(
             for code in PATHOLOGICAL_T
         ),
         Example(
-            "at a follow-up's MRI and biopsy, recorded of those",
+            "at the MRI and biopsy of two follow-ups, recorded of their own",
+            {"followUp": [staged_record(300, T="cT2"), staged_record(400, T="cT2a", N="cN1")]},
+            (
+                t_row("follow_up_t_mri[0]", "cT2", "follow_up_mri[0]", FIRST_MRI),
+                t_row("follow_up_t_mri[1]", "cT2a", "follow_up_mri[1]", SECOND_MRI),
+                t_row("follow_up_t_biopsy[0]", "cT1c", "follow_up_biopsy[0]", FIRST_BIOPSY),
+                t_row("follow_up_t_biopsy[1]", "cT1c", "follow_up_biopsy[1]", SECOND_BIOPSY),
+            ),
+            form=SURVEILLANCE,
+        ),
+        Example(
+            "without dates of their own they have the record's",
             {
                 "followUp": [
                     {
-                        "imagingInfo": {"daysAfterBaseline": 400, "stage": {"T": "cT2a"}},
-                        "biopsyInfo": {
-                            "biopsyPerformed": True,
-                            "daysAfterBaseline": 410,
-                            "stage": {"T": "cT2b"},
-                        },
+                        "psa": [{"psadate": "2020-06-01"}],
+                        "imagingInfo": {"MRIPerformed": True, "stage": {"T": "cT2", "N": "cN1"}},
+                        "biopsyInfo": {"biopsyPerformed": True, "stage": {"T": "cT1c"}},
                     }
                 ]
             },
             (
-                t_row("follow_up_t_mri[0]", "cT2a", "follow_up_mri[0]", FOLLOW_UP),
-                t_row("follow_up_t_biopsy[0]", "cT2b", "follow_up_biopsy[0]", FOLLOW_UP_BIOPSY),
+                t_row("follow_up_t_mri[0]", "cT2", "follow_up_mri[0]", FIRST_RECORD),
+                t_row("follow_up_t_biopsy[0]", "cT1c", "follow_up_biopsy[0]", FIRST_RECORD),
             ),
             form=SURVEILLANCE,
         ),
         Example("not recorded", {"imagingInfo": {"stage": {"T": None}}, "biopsyInfo": {"stage": None}}),
         Example(
-            "a stage at a biopsy and a prostatectomy that were not performed",
+            "no row of a follow-up's MRI that was not performed",
+            {"followUp": [{"imagingInfo": {"MRIPerformed": False, "stage": {"T": "cT2"}}}]},
+            form=SURVEILLANCE,
+        ),
+        Example(
+            "no row of a biopsy and a prostatectomy that were not performed",
             {
                 "biopsyInfo": {"biopsyPerformed": False, "stage": {"T": "cT1c"}},
                 "prostatectomyInfo": {"prostatectomyPerformed": False, "stage": {"T": "pT2"}},
@@ -147,9 +171,14 @@ STAGE_N = Line(
             for code, concept in CLINICAL_N.items()
         ),
         Example(
-            "cN1 at a follow-up's MRI",
-            {"followUp": [{"imagingInfo": {"daysAfterBaseline": 400, "stage": {"N": "cN1"}}}]},
-            (n_row("follow_up_n_mri[0]", "cN1", "N_MRI", "follow_up_mri[0]", FOLLOW_UP),),
+            "cN1 at the MRI of the second of two follow-ups",
+            {"followUp": [staged_record(300), staged_record(400, N="cN1")]},
+            (n_row("follow_up_n_mri[1]", "cN1", "N_MRI", "follow_up_mri[1]", SECOND_MRI),),
+            form=SURVEILLANCE,
+        ),
+        Example(
+            "no row of a follow-up's MRI that was not performed",
+            {"followUp": [{"imagingInfo": {"MRIPerformed": False, "stage": {"N": "cN1"}}}]},
             form=SURVEILLANCE,
         ),
         Example("not recorded", prostatectomy(N=None)),
