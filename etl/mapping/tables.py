@@ -128,6 +128,11 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
     }
 )
 
+VISIT, EPISODE = "visit_occurrence", "episode"
+#: Tables of the visits and episodes of mapping.yaml. Without a date, a row of these is simply not there; any
+#: other row would be a loss.
+ANCHORS = (VISIT, EPISODE)
+
 #: Tables whose rows carry a generated id, in load order; episode_event goes by its episode's id.
 EPISODE_EVENT = "episode_event"
 LOAD_ORDER: tuple[str, ...] = ("person", *TARGETS, EPISODE_EVENT)

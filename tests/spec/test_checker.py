@@ -476,13 +476,25 @@ CASES = [
         "unknown-table",
         "no table of the CDM",
         (SECTION, "table: procedure_occurrence", "table: procedures"),
-        "rules cannot write to 'procedures'; known: visit_occurrence, procedure_occurrence",
+        "rules cannot write to 'procedures'; known: procedure_occurrence, drug_exposure",
     ),
     Case(
         "unknown-table",
         "a table of the CDM that is not written by rules",
         (SECTION, "table: procedure_occurrence", "table: location"),
         "rules cannot write to 'location'",
+    ),
+    Case(
+        "unknown-table",
+        "the table of visits",
+        rule("{table: visit_occurrence, each: items, concept: 20 Start, date: baseline}"),
+        "rules cannot write to 'visit_occurrence': its rows are the 'visits' or 'episodes' of mapping.yaml",
+    ),
+    Case(
+        "unknown-table",
+        "the table of episodes",
+        rule("{table: episode, each: items, concept: 91 Part, date: baseline}"),
+        "rules cannot write to 'episode': its rows are the 'visits' or 'episodes' of mapping.yaml",
     ),
     Case(
         "unknown-table",

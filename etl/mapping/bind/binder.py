@@ -14,7 +14,7 @@ from etl.mapping.bind.written import Written, written_rules
 from etl.mapping.findings import Finding, errors
 from etl.mapping.folder import Folder
 from etl.mapping.paths import Segments, absolute, resolve, suggestion
-from etl.mapping.tables import TARGETS, Target
+from etl.mapping.tables import ANCHORS, TARGETS, Target
 
 PERSON_COLUMNS = ("gender", "race", "ethnicity")
 
@@ -137,10 +137,8 @@ class _Binder:
         rule, at = written.rule, replace(written.at, scope=outer, heir=_heir(name, written.at, section))
         self._register(name, at)
         target = TARGETS.get(rule.table or "")
-        if target is None:
-            known = ", ".join(TARGETS)
-            kind = "unknown-table"
-            self.words.report(kind, at.down("table"), f"rules cannot write to '{rule.table}'; known: {known}")
+        if target is None or (section is not None and target.table in ANCHORS):
+            self.words.report("unknown-table", at.down("table"), _no_table(str(rule.table)))
             return None
         scope = self._scope(rule.each, at)
         if scope is None:
@@ -207,6 +205,12 @@ class _Binder:
             first = self.names[name].place
             self.words.report("duplicate-rule", at, f"'{name}' is already in {first.file}:{first.line}")
         self.names[name] = at
+
+
+def _no_table(name: str) -> str:
+    if name in ANCHORS:
+        return f"rules cannot write to '{name}': its rows are the 'visits' or 'episodes' of mapping.yaml"
+    return f"rules cannot write to '{name}'; known: {', '.join(one for one in TARGETS if one not in ANCHORS)}"
 
 
 def _heir(name: str, at: At, section: str | None) -> str | None:

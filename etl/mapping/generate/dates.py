@@ -8,9 +8,6 @@ from etl.mapping import bound
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, read_in_place
 from etl.mapping.paths import Segments, depth, item_scope
 
-#: Without a date, a row of these is simply not there; any other row would be a loss.
-ANCHORS = ("visit_occurrence", "episode")
-
 
 @dataclass
 class DateWriter:

@@ -17,6 +17,7 @@ from etl.mapping.generate.rows import RowWriter, first_row
 from etl.mapping.generate.sections import Leaf, Sections
 from etl.mapping.generate.steps import Steps, asked_about, lists_of
 from etl.mapping.paths import Segments, depth, item_scope, json_path
+from etl.mapping.tables import EPISODE, VISIT
 
 ARGUMENTS = "document, case_id, person_id, care_site_id, rows, problem"
 
@@ -148,7 +149,7 @@ class _Generator:
         parent_id: str | None = None,
     ) -> None:
         """Rules in their order; those that follow each other with the same items share a loop."""
-        for scope, group in groupby(rules, key=lambda rule: rule.scope):
+        for (scope, _), group in groupby(rules, key=_loop_of):
             together = tuple(group)
             if scope != outer:
                 # What a condition reads outside the list decides also when the list is empty.
@@ -163,7 +164,7 @@ class _Generator:
         self.lines.add(f"# {rule.name} ({rule.place.file}:{rule.place.line})")
         with ExitStack() as stack:
             self._used(rule.when)
-            if rule.target.table == "episode" and rule.scope:
+            if rule.target.table == EPISODE and rule.scope:
                 stack.enter_context(self.lines.block(f"if {identifier(rule.name)} is None:"))
             guard = self._guard(rule)
             with ExitStack() as inside:
@@ -190,11 +191,11 @@ class _Generator:
 
     def _remember(self, rule: bound.BoundRule, row: str, date: str) -> None:
         """Keep what later rules refer to, and widen the span of the case's dates."""
-        if rule.target.table == "visit_occurrence":
+        if rule.target.table == VISIT:
             at = f"[{item_key(rule.scope)}]" if rule.scope else ""
             self.lines.add(f"{identifier(rule.name)}{at} = {row}")
             self.lines.add(f"{date_variable(rule)}{at} = {date}")
-        elif rule.target.table == "episode":
+        elif rule.target.table == EPISODE:
             self.lines.add(f"{identifier(rule.name)} = {row}")
             self.lines.add(f"{episode_start(rule)} = {date}")
         for scope in self.linked.get(rule.name, ()):
@@ -238,6 +239,11 @@ class _Generator:
             shift = sum(widths[level + 1 :])
             terms.append(f"(i{level} << {shift})" if shift else f"i{level}")
         return " + ".join(terms)
+
+
+def _loop_of(rule: bound.BoundRule) -> tuple[Segments, str]:
+    """What rules of one loop have in common. An episode may ask for another that a later item begins."""
+    return rule.scope, rule.name if rule.target.table == EPISODE else ""
 
 
 def _linked(mapping: bound.Bound) -> Iterator[tuple[str, tuple[Segments, ...]]]:

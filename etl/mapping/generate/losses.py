@@ -5,11 +5,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from etl.mapping import bound
-from etl.mapping.generate.dates import ANCHORS, undated_reason
+from etl.mapping.generate.dates import undated_reason
 from etl.mapping.generate.emit import Lines, Names, condition, first_recorded, located, recorded
 from etl.mapping.generate.sections import Leaf
 from etl.mapping.generate.steps import Steps
 from etl.mapping.paths import Segments, item_scope
+from etl.mapping.tables import ANCHORS
 
 #: Why a recorded value is in no row although nothing is wrong with the value itself.
 UNMET = "recorded, but the condition of its rule does not hold"
