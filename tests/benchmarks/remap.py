@@ -26,8 +26,6 @@ from tests.benchmarks.ingest import UNCOUNTED, Encoded, _encoded
 from tests.benchmarks.measure import Report, Setting, Taken, alternate, timed
 
 CASES = 2000
-#: Tables whose rows are not of one case: both sides leave them as they are.
-KEPT = ("person", *UNCOUNTED)
 
 
 def measure(setting: Setting) -> Report:
@@ -68,8 +66,8 @@ def _replace(server_url: str, name: str, encoded: Encoded) -> Taken:
 
 
 def _replace_all(connection: Connection, encoded: Encoded) -> int:
-    """Every row of a case deleted and copied again, committed; returns how many."""
-    tables = {name: rows for name, rows in encoded.tables.items() if name not in KEPT}
+    """Every row that is of one case deleted and copied again, committed; returns how many."""
+    tables = {name: rows for name, rows in encoded.tables.items() if name not in UNCOUNTED}
     with connection.begin():
         for table in reversed(tables):
             connection.execute(text(f"DELETE FROM {OMOP}.{table}"))
