@@ -587,6 +587,20 @@ CASES = [
         ("r: invalid $.grade: the row has no date",),
     ),
     Case(
+        "no date: a nested row that would only say that its condition holds is told too",
+        "r: {table: condition_occurrence, each: items, concept: 50 Finding, visit: entry, rows: {"
+        " a: {table: observation, concept: 97 Seen, when: flag},"
+        " b: {table: measurement, concept: 60 Size, number: size, when: {path: grade, in: [low]}}}}",
+        {"items": [{"flag": True}, {"grade": "high", "size": None}]},
+        (),
+        (
+            "r: invalid $.items[0]: its visit 'entry' has no date",
+            "r.a: invalid $.items[0].flag: its visit 'entry' has no date",
+            "r: invalid $.items[1]: its visit 'entry' has no date",
+            "r.b: invalid $.items[1].grade: its visit 'entry' has no date",
+        ),
+    ),
+    Case(
         "an end before the start: the one of several dates that it is",
         "r: {table: condition_occurrence, concept: 50 Finding, visit: start, end: [other_day, scan]}",
         {"days": -1},

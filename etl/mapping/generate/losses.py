@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from etl.mapping import bound
 from etl.mapping.generate.dates import undated_reason
@@ -40,7 +41,10 @@ class LossWriter:
             said = bound.sources(rule.when, of_items=False)
             own = [one for one in dict.fromkeys(said) if _stands_at(one, rule.scope)]
             self._problem(rule, first_recorded(own, rule.scope, self.names), reason)
-        self.lost(rule, reason, {one.segments for each in bound.with_rows(rule) for one in _told(each)})
+        among = {one.segments for each in bound.with_rows(rule) for one in _told(each)}
+        # A nested row may say no more than that its condition holds.
+        nested = (each for row in rule.rows for each in bound.with_rows(row))
+        self.lost(rule, reason, among | {one.segments for each in nested for one in _asked(each)})
         for source in dict.fromkeys(bound.dating(rule.date)):
             with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
                 self._invalid(rule, source.segments, reason)
@@ -56,12 +60,13 @@ class LossWriter:
 
     def lost(self, rule: bound.BoundRule, reason: str, among: set[Segments]) -> None:
         """Report every recorded value of a rule, and of the rows recorded of it, that is among these."""
-        for source in dict.fromkeys(_told(rule)):
+        for source in dict.fromkeys((*_told(rule), *_asked(rule))):
             if source.segments in among:
                 with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
                     self._invalid(rule, source.segments, reason)
         for child in rule.rows:
-            if any(one.segments in among for each in bound.with_rows(child) for one in _told(each)):
+            told = (one for each in bound.with_rows(child) for one in (*_told(each), *_asked(each)))
+            if any(one.segments in among for one in told):
                 with ExitStack() as stack:
                     self.steps.into(stack, (child,), rule.scope)
                     self.lost(child, reason, among)
@@ -92,8 +97,17 @@ def _stands_at(source: bound.Source, scope: Segments) -> bool:
 
 def _told(rule: bound.BoundRule) -> Iterator[bound.Source]:
     """The values of the rule's own item, or of the case, that its row would hold."""
-    said = bound.sources((rule.concept, rule.drivers), of_items=False)
-    return (one for one in said if one.facts.leaf and _stands_at(one, rule.scope))
+    return _own(rule, (rule.concept, rule.drivers))
+
+
+def _asked(rule: bound.BoundRule) -> Iterator[bound.Source]:
+    """The values of the rule's own item, or of the case, that its condition reads."""
+    return _own(rule, rule.when)
+
+
+def _own(rule: bound.BoundRule, said: Any) -> Iterator[bound.Source]:
+    read = bound.sources(said, of_items=False)
+    return (one for one in read if one.facts.leaf and _stands_at(one, rule.scope))
 
 
 def _readers(mapping: bound.Bound) -> dict[Segments, set[str]]:
