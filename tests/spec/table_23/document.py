@@ -58,7 +58,7 @@ class _Document:
         for part in parts:
             file = part.told_in.rpartition(".")[2] + ".py"
             yield f"\n### {part.title}\n"
-            yield f"{_counted(part)} in [{file}]({SPEC}/table_23/{file})."
+            yield f"Examples: [{file}]({SPEC}/table_23/{file})."
             yield ""
             yield from table(HEADER, map(self._line, part.lines))
 
@@ -93,10 +93,6 @@ class _Document:
         for concept, row in enumerate(TABLE_24, FIRST_CUSTOM_ID + 1):
             used = lines(map(self._link, row.rules)) or f"not used: {plain(row.unused)}"
             yield str(concept), plain(row.name), row.domain, used, _errata(row.errata)
-
-
-def _counted(part: Part) -> str:
-    return f"{sum(len(line.examples) for line in part.lines)} examples"
 
 
 def _value_map(name: str) -> str:

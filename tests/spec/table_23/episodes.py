@@ -78,6 +78,13 @@ DISEASE_LINE = Line(
         *(diseased(f"{code} at MRI", mri(T=code)) for code in ("cT1", "cT3")),
         diseased("cN1 at MRI", mri(N="cN1")),
         *(diseased(f"{code} at biopsy", biopsy(T=code)) for code in ("cT2", "cT4")),
+        *(
+            diseased(
+                f"{code} of a specimen, though no prostatectomy is recorded",
+                {"prostatectomyInfo": {"stage": {code[1]: code}}},
+            )
+            for code in ("pT2", "pT3", "pN1")
+        ),
         diseased("cM1c at the final diagnosis", final(M="cM1c")),
         Example(
             "cN1 at the final diagnosis, and an MRI before the baseline: it begins with the MRI",

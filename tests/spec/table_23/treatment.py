@@ -197,7 +197,9 @@ TREATMENT = Part(
 
 AT_MRI = Visit("visit.questionnaire", "2000-01-21")
 AT_FOLLOW_UP = Visit("visit.questionnaire", "2001-02-04")
-FOLLOW_UP: Changes = {"followUp": [{}, {"imagingInfo": {"daysAfterBaseline": 400}}]}
+FOLLOW_UP: Changes = {
+    "followUp": [{}, {"imagingInfo": {"daysAfterBaseline": 400}}, {"imagingInfo": {"daysAfterBaseline": 300}}]
+}
 ANSWERS = {1: "not at all", 2: "a little", 3: "quite a bit", 4: "very much"}
 
 
