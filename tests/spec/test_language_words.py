@@ -64,6 +64,50 @@ CASES = [
         {"grade": "low"},
         ("measurement r 60 value_as_concept_id=70",),
     ),
+    # ---- sums
+    Case(
+        "a sum of whole numbers, recorded as they were added",
+        one("number: {sum: [count, days]}, unit: 80 millimeter"),
+        {"count": 3, "days": 0},
+        (
+            "visit_occurrence visit.scan 21",
+            "measurement r 60 value_as_number=3 unit_concept_id=80 value_source_value=3+0",
+        ),
+    ),
+    Case(
+        "a sum with a number that is not recorded is none, and the others are told",
+        one("number: {sum: [count, days, score]}"),
+        {"count": 3, "score": 2, "days": None},
+        (),
+        (
+            "r: invalid $.count: recorded, but the condition of its rule does not hold",
+            "r: invalid $.score: recorded, but the condition of its rule does not hold",
+        ),
+    ),
+    Case("a sum of nothing", one("number: {sum: [count, score]}"), {"count": None}),
+    Case(
+        "a sum in a nested row of an item",
+        "r: {table: condition_occurrence, each: others, concept: 50 Finding, visit: start, rows: {"
+        " total: {table: measurement, concept: 60 Size, number: {sum: [first, second]}}}}",
+        {"others": [{"first": 3, "second": 4}, {"first": 4, "second": 3.0}, {"first": 5}]},
+        (
+            "condition_occurrence r[0] 50",
+            "condition_occurrence r[1] 50",
+            "condition_occurrence r[2] 50",
+            "measurement r.total[0] 60 value_as_number=7 value_source_value=3+4"
+            " modifier_of_event_id=r[0] modifier_of_field_concept_id=1147127",
+            "measurement r.total[1] 60 value_as_number=7.0 value_source_value=4+3.0"
+            " modifier_of_event_id=r[1] modifier_of_field_concept_id=1147127",
+        ),
+        ("r.total: invalid $.others[2].first: recorded, but the condition of its rule does not hold",),
+    ),
+    Case(
+        "a sum where there is no column for the raw value is the source value",
+        "r: {table: observation, each: others, concept: 97 Seen, visit: start,"
+        " number: {sum: [$.count, first]}}",
+        {"count": 1, "others": [{"first": 2}]},
+        ("observation r[0] 97 value_as_number=3 observation_source_value=1+2",),
+    ),
     # ---- maps
     Case(
         "a concept by inline map",
