@@ -207,6 +207,12 @@ INVASIVE_LINE = Line(
             for code in ("pT3", "pT3a", "pT3b", "pT4")
         ),
         Example("pN1 in the specimen", specimen(N="pN1"), (part("invasive", INVASIVE, "pN1"),)),
+        Example(
+            "cN1 at MRI, where the specimen goes before the T of biopsy and MRI",
+            {**specimen(T="pT2"), **biopsy(T="cT3"), **mri(T="cT3", N="cN1")},
+            (part("invasive", INVASIVE, "cN1"),),
+            (T_OF_SPECIMEN,),
+        ),
         Example("pN0 goes before cN1 at MRI", {**specimen(N="pN0"), **mri(N="cN1")}),
         Example(
             "cN1 at the final diagnosis",

@@ -120,10 +120,13 @@ TREATMENT = Part(
                     )
                     for technique, concept in TECHNIQUES.items()
                 ),
-                Example(
-                    "a dose tells that there was radiotherapy, of unknown technique",
-                    treatment(totalDose=78),
-                    regimen("radiotherapy", NO_TECHNIQUE, "Radiotherapy"),
+                *(
+                    Example(
+                        f"{dose} tells that there was radiotherapy, of unknown technique",
+                        treatment(**{dose: 5}),
+                        regimen("radiotherapy", NO_TECHNIQUE, "Radiotherapy"),
+                    )
+                    for dose in ("totalDose", "fractionsWeek", "doseFraction")
                 ),
                 Example("not recorded", treatment(radiotherapyTechnique=None)),
             ),
