@@ -22,6 +22,7 @@ SCHEMA = {
         "n": {"type": ["number", "null"]},
         "day": {"type": ["string", "null"], "format": "date"},
         "days": {"type": ["integer", "null"]},
+        "more": {"type": ["integer", "null"]},
         "many": {"enum": list("abcdefghi"), "type": "string"},
         "list": {
             "type": "array",
@@ -52,12 +53,16 @@ forms:
   G: {title: Another, use_cases: [2, 7a], sections: [one]}
 visits:
   first: {concept: 5 Visit, date: [day, baseline + days days]}
+  entry: {concept: 5 Visit, each: list, date: $.day}
 define:
   outcome: {first: [{when: a, is: 6 Good}, 7 Bad]}
   per_item: {when: p, is: 8 Inside}
 ignore: {rest: "kept | for later"}
 defaults:
   note: {encoding_concept_id: 32678 UTF-8, language_concept_id: 4180186 English language}
+episodes:
+  start: {concept: 17 Start, object: 6 Good, each: list, when: p, start: entry, end: first + 1 years}
+groups: {good: [1, 2]}
 accept:
   - {finding: wrong-domain, concept: 6, why: meant so}
 """
@@ -92,6 +97,30 @@ later:
   concept: {when: n, is: 13 Later}
   of: item
   date: baseline
+asking:
+  table: observation
+  concept: 14 Asking
+  when: {all: [{some: list, where: {any: [p, {path: "q q", in: good}]}}, {not: {some: list, where: p}},
+    {some: list, where: {some: deep, where: "@"}}]}
+  visit: first
+per_entry:
+  each: list
+  like: numbered
+  number: {sum: [$.days, $.more]}
+  when: {episode: start}
+  source_value: null
+  date: [{when: p, is: $.day}, start + 3 months, baseline]
+  end: {latest: [entry, first]}
+  visit: null
+of_item:
+  each: list
+  table: observation
+  concept: 15 Of item
+  date: {earliest: [entry, start]}
+  when: {not: {episode: start}}
+  of: item
+  episode: start
+of_all: {table: observation, concept: 16 Of all, date: {earliest: [entry, baseline]}}
 """
 
 
@@ -156,6 +185,42 @@ CELLS = [
     ("later", CONCEPT, "13 Later when `n` is recorded"),
     ("later", OF, "the first `item`, if any"),
     ("later", WHEN, "baseline"),
+    (
+        "asking",
+        CONDITION,
+        'when (`list[*].p` is true or `list[*]."q q"` is one of 1, 2) for some item of `list`'
+        " and `list[*].p` is true for no item of `list`"
+        " and `list[*].deep[*]` is recorded for some item of `list[*].deep` for some item of `list`",
+    ),
+    ("per_entry", SOURCE, "`$.list[*]` Entry<br>`$.days`<br>`$.more`"),
+    (
+        "per_entry",
+        COLUMNS,
+        "`measurement.measurement_concept_id`<br>`value_as_number` = `days` + `more`<br>"
+        '`measurement_source_value` = "per_entry"<br>'
+        "`value_source_value` = `{days}+{more}`<br>`range_low` = 0<br>"
+        '`measurement_time` = "12:00"',
+    ),
+    (
+        "per_entry",
+        CONDITION,
+        "for each item of `list`<br>when the case has episode `start`<br>"
+        "and when `days` is recorded and `more` is recorded",
+    ),
+    ("per_entry", UNIT, "8588 millimeter"),
+    (
+        "per_entry",
+        WHEN,
+        "first known of: when `list[*].p` is true: `day`, moved with the baseline; "
+        "start of episode `start` + 3 months; baseline<br>"
+        "until latest of date of visit `entry`, date of visit `first`",
+    ),
+    ("of_item", CONDITION, "for each item of `list`<br>when the case has no episode `start`"),
+    ("of_item", OF, "the first `item` of its item, if any<br>event of `episode.start`"),
+    ("of_item", WHEN, "earliest of date of visit `entry`, start of episode `start`"),
+    ("of_all", WHEN, "earliest of dates of visit `entry`, baseline"),
+    ("episode.start", CONDITION, "once, for the first item of `list`<br>when `list[*].p` is true"),
+    ("episode.start", WHEN, "date of visit `entry`<br>until date of visit `first` + 1 years"),
     ("visit.first", WHEN, "first known of: `day`, moved with the baseline; baseline + `days` days"),
 ]
 
@@ -166,8 +231,8 @@ def test_a_rule_in_words(text, name, cell, want):
 
 
 def test_definitions_are_spelled_out_also_those_of_items(text):
-    assert "| outcome | first of: (1) 6 Good when `a` is true; (2) 7 Bad | `mapping.yaml:14` |" in text
-    assert "| per_item | 8 Inside when `list[*].p` is true | `mapping.yaml:15` |" in text
+    assert "| outcome | first of: (1) 6 Good when `a` is true; (2) 7 Bad | `mapping.yaml:15` |" in text
+    assert "| per_item | 8 Inside when `list[*].p` is true | `mapping.yaml:16` |" in text
 
 
 def test_conventions_are_told(text):

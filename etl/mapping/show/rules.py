@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from etl.mapping import bound
 from etl.mapping.paths import Segments, json_path, resolve
 from etl.mapping.show.words import Words, code, dotted, kind_of, lines, place, plain, table
+from etl.mapping.tables import EPISODE
 
 HEADER = (
     "Source field",
@@ -79,7 +80,8 @@ class RuleTables:
         """What must hold for a row, as the generated code asks it."""
         above = self.parents.get(rule.name)
         if rule.scope and (above is None or above.scope != rule.scope):
-            yield f"for each item of {dotted(rule.scope[:-1])}"
+            which = "once, for the first" if rule.target.table == EPISODE else "for each"
+            yield f"{which} item of {dotted(rule.scope[:-1])}"
         parts = [self.words.condition(rule.when)] if rule.when is not None else []
         concept = self.words.says(rule.concept)
         said = [self.words.says(one) for one in rule.drivers] if concept is None else [concept]

@@ -152,23 +152,25 @@ class Words:
             case bound.IsIn(source, values):
                 return f"{dotted(source.segments)} is {_one_of(values)}"
             case bound.Some(scope, where):
-                return f"some item of {dotted(scope[:-1])} has {self.condition(where)}"
+                return f"{self._alone(where)} for some item of {dotted(scope[:-1])}"
             case bound.HasEpisode(episode):
                 return f"the case has episode {code(episode)}"
             case bound.Negated(bound.HasEpisode(episode)):
                 return f"the case has no episode {code(episode)}"
             case bound.Negated(bound.Recorded(source)):
                 return f"{dotted(source.segments)} {_negative(source)}"
+            case bound.Negated(bound.Some(scope, where)):
+                return f"{self._alone(where)} for no item of {dotted(scope[:-1])}"
             case bound.Negated(bound.IsIn(source, values)):
                 return f"{dotted(source.segments)} is not {_one_of(values)}"
             case bound.Negated(inner):
                 return f"not ({self.condition(inner)})"
             case bound.Joined(how, parts):
-                told = (self.condition(part) for part in parts)
-                return f" {how} ".join(
-                    f"({text})" if isinstance(part, bound.Joined) else text
-                    for part, text in zip(parts, told, strict=True)
-                )
+                return f" {how} ".join(map(self._alone, parts))
+
+    def _alone(self, node: bound.Condition) -> str:
+        """A condition as a part of another."""
+        return f"({self.condition(node)})" if isinstance(node, bound.Joined) else self.condition(node)
 
     def says(self, node: bound.Expression) -> str | None:
         """When an expression yields something; None when it always does."""
@@ -207,7 +209,7 @@ class Words:
                 number = str(count) if isinstance(count, int) else dotted(count.segments)
                 return f"{self.date(start)} + {number} {unit}"
             case bound.GuardedDate(when, inner):
-                return f"{self.date(inner)} when {self.condition(when)}"
+                return f"when {self.condition(when)}: {self.date(inner)}"
             case bound.Extreme(how, dates):
                 listed = ", ".join(self.date(one) for one in dates)
                 return f"{'earliest' if how == 'min' else 'latest'} of {listed}"
