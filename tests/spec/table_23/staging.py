@@ -181,6 +181,10 @@ STAGE_N = Line(
             {"followUp": [{"imagingInfo": {"MRIPerformed": False, "stage": {"N": "cN1"}}}]},
             form=SURVEILLANCE,
         ),
+        Example(
+            "no row of a prostatectomy that was not performed",
+            {"prostatectomyInfo": {"prostatectomyPerformed": False, "stage": {"N": "pN1"}}},
+        ),
         Example("not recorded", prostatectomy(N=None)),
     ),
 )
