@@ -28,7 +28,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "wrong-type": ("error", "The value does not fit the column."),
     "too-long": ("warning", "The schema allows a longer text than the column holds; it would be cut."),
     "long-key": ("error", "The schema allows a longer patient, form or site than there is room for."),
-    "broken-reference": ("error", "No visit, value map, episode, rule or definition of that name."),
+    "broken-reference": ("error", "No visit, value map, episode, rule, group or definition of that name."),
     "duplicate-rule": ("error", "Two rules have one name."),
     "too-many-items": ("error", "The schema allows more items than a row id has room for."),
     "unknown-concept": ("error", "The vocabulary has no such concept."),

@@ -110,7 +110,7 @@ TABLE_23 = [
     ("follow_up_lesion.diam1", ["its `follow_up_lesion`", "`lesions.yaml:"]),
     ("follow_up_t_mri", ["the first `follow_up_mri` of its item, if any"]),
     ("lesion.gleason_score", ["`lesions[*].gleason1` + `lesions[*].gleason2`"]),
-    ("visit.follow_up", ["baseline + 1 years when `useCaseType` is 1"]),
+    ("visit.follow_up", ["when `useCaseType` is 1: baseline + 1 years"]),
 ]  # fmt: skip
 
 
