@@ -183,10 +183,7 @@ CASES = [
             EVENT.format(1147082, "prostatectomy"),
             EVENT.format(1147082, "nerve_sparing"),
         ),
-        (
-            "t_prostatectomy: unmapped $.prostatectomyInfo.stage.T: no concept for this"
-            " value in 'tnm_t'",
-        ),
+        ("t_prostatectomy: unmapped $.prostatectomyInfo.stage.T: no concept for this value in 'tnm_t'",),
     ),
     Case(
         "a prostatectomy of unknown method",
