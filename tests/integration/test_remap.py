@@ -195,6 +195,8 @@ RULES = {
     "table changed": [("scored", "changed", ("table",), (8, 0, 8))],
     "concept changed": [("scored", "changed", ("measurement_concept_id",), (0, 8, 0))],
     "person changed": [("person", "changed", ("gender_concept_id",), (0, 6, 0))],
+    # The events of an episode are of the rules that write them.
+    "rule without an episode": [("scan", "changed", (), (0, 0, 1))],
 }
 
 
