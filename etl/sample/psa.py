@@ -23,11 +23,15 @@ def baseline_tests(rng: Random, course: Course) -> list[Json]:
 def follow_up_tests(
     rng: Random, course: Course, days: Iterable[int], expected: Callable[[int], float], *, free: float = 0
 ) -> list[Json]:
-    """Tests on these days, of the expected values; ``free`` is the share that measures free PSA too."""
+    """Tests on these days, of the expected values; ``free`` is the share that measures free PSA too.
+
+    The first has its date, so that a record of the follow-up is never without any.
+    """
+    no_date = later_shape.FOLLOW_UP_NO_DATE
     return [
         _test(rng, course, expected(day), free=rng.random() < free)
-        | {"psadate": draws.or_gap(rng, course.on(day).isoformat(), later_shape.FOLLOW_UP_NO_DATE)}
-        for day in days
+        | {"psadate": draws.or_gap(rng, course.on(day).isoformat(), no_date if position else 0)}
+        for position, day in enumerate(days)
     ]
 
 

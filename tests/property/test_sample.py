@@ -330,6 +330,17 @@ def test_follow_up_comes_after_the_baseline_in_order_of_date() -> None:
         assert all(earlier < later for earlier, later in pairwise([last, *dates]))
 
 
+def test_a_follow_up_test_may_lack_its_date_but_not_the_first_of_its_record() -> None:
+    dated = [
+        [test["psadate"] is not None for test in record["psa"]]
+        for case in COHORT
+        for record in case.get("followUp", [])
+        if record.get("psa")
+    ]
+    assert all(first for first, *_ in dated)
+    assert not all(all(record) for record in dated)
+
+
 def test_a_negative_finding_is_confirmed_after_a_year_often_without_a_date() -> None:
     for case in NEGATIVE:
         (record,) = case["followUp"]
