@@ -5,7 +5,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
 from etl.identity import LEVEL_BITS, capacities
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.bind import bind
 from etl.mapping.findings import Finding, MappingError, Objection, errors, finding
 from etl.mapping.folder import MAPPING_FILE, Folder, Place, read_folder
@@ -138,9 +138,9 @@ def _ignored_and_mapped(mapping: bound.Bound) -> Iterator[Finding]:
 def _used_paths(mapping: bound.Bound) -> Iterator[Segments]:
     case = mapping.folder.mapping.case
     yield from ((key,) for key in (case.patient, case.form, case.site) if key is not None)
-    yield from (one.segments for one in bound.sources(mapping.shared))
+    yield from (one.segments for one in walk.sources(mapping.shared))
     for rule in mapping.every_rule():
-        yield from (one.segments for one in bound.rule_sources(rule))
+        yield from (one.segments for one in walk.rule_sources(rule))
 
 
 def _too_many_items(mapping: bound.Bound) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.identity import pack
 from etl.lines import NULL, escape
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.bind import bind
 from etl.mapping.findings import MappingError
 from etl.mapping.folder import read_folder
@@ -112,8 +112,8 @@ def _load(code: str, name: str, function: str) -> Run:
 
 def _telling_sources(rule: bound.BoundRule) -> tuple[bound.Source, ...]:
     """The sources that hold the row's value: what it says first, then what its concept depends on."""
-    said = (*bound.sources(rule.drivers), *bound.sources(rule.concept))
-    chosen = tuple(dict.fromkeys(said)) or tuple(dict.fromkeys(bound.sources((rule.when, rule.date))))
+    said = (*walk.sources(rule.drivers), *walk.sources(rule.concept))
+    chosen = tuple(dict.fromkeys(said)) or tuple(dict.fromkeys(walk.sources((rule.when, rule.date))))
     return chosen or (_item(rule.scope),)
 
 

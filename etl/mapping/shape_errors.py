@@ -5,13 +5,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from etl.mapping import language
+from etl.mapping import language, phrases
 
 #: Every word of the language, for "did you mean".
 _WORDS = sorted(
     {
         field.alias or name
-        for shape in vars(language).values()
+        for shape in (*vars(phrases).values(), *vars(language).values())
         if isinstance(shape, type) and issubclass(shape, BaseModel)
         for name, field in shape.model_fields.items()
     }

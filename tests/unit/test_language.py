@@ -9,19 +9,8 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from etl.mapping.language import (
-    MAPPING,
-    SECTION,
-    AllOf,
-    AnyOf,
-    Choice,
-    First,
-    IsOneOf,
-    Lookup,
-    Not,
-    Use,
-    json_schema,
-)  # fmt: skip
+from etl.mapping.language import MAPPING, SECTION, json_schema
+from etl.mapping.phrases import AllOf, AnyOf, Choice, First, IsOneOf, Lookup, Not, Use
 
 Part = Literal["mapping", "section"]
 MAPPINGS = files("mappings")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from etl.mapping import bound, language
+from etl.mapping import bound, language, walk
 from etl.mapping.bind.columns import Columns
 from etl.mapping.bind.context import At, Slot
 from etl.mapping.bind.dates import Dates
@@ -225,7 +225,7 @@ def _drivers(
     words: tuple[Literal["number", "value", "text"], ...] = ("number", "value", "text")
     for word in words:
         found = columns.get(target.column(word) or "") if getattr(rule, word) is not None else None
-        if found is not None and any(bound.sources(found)):
+        if found is not None and any(walk.sources(found)):
             yield found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etl.mapping import bound, language
+from etl.mapping import bound, language, walk
 from etl.mapping.bind.context import At, Slot
 from etl.mapping.bind.expressions import Expressions
 from etl.mapping.paths import json_path
@@ -94,7 +94,7 @@ class Columns:
             if len(text) > slot.length:
                 message = f"'{text}' is longer than the {slot.length} characters of '{slot.column}'"
                 self.words.report("wrong-type", at, message)
-        for source in bound.sources(_without_maps(found)):
+        for source in walk.sources(_without_maps(found)):
             if not source.facts.fits(slot.length):
                 where = json_path(source.segments)
                 self.words.report(

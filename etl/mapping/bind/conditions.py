@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from etl.mapping import bound, language
+from etl.mapping import bound, phrases
 from etl.mapping.bind.context import At
 from etl.mapping.bind.source_paths import Paths
 
@@ -17,22 +17,22 @@ class Conditions(Paths):
             case str():
                 source = self.source(node, at)
                 return bound.Recorded(source) if source else None
-            case language.IsOneOf():
+            case phrases.IsOneOf():
                 return self._one_of(node, at)
-            case language.Some():
+            case phrases.Some():
                 return self._some(node, at)
-            case language.HasEpisode():
+            case phrases.HasEpisode():
                 return self._has_episode(node, at)
-            case language.Not():
+            case phrases.Not():
                 inner = self.condition(node.not_, at.down("not"))
                 return bound.Negated(inner) if inner else None
-            case language.AnyOf():
+            case phrases.AnyOf():
                 return self._joined("or", node.any_, at.down("any"))
-            case language.AllOf():
+            case phrases.AllOf():
                 return self._joined("and", node.all_, at.down("all"))
         return None
 
-    def _one_of(self, node: language.IsOneOf, at: At) -> bound.Condition | None:
+    def _one_of(self, node: phrases.IsOneOf, at: At) -> bound.Condition | None:
         source = self.source(node.path, at.down("path"))
         if source is None or not self.single(source, at.down("path")):
             return None
@@ -40,7 +40,7 @@ class Conditions(Paths):
         return bound.IsIn(source, values) if values else None
 
     def _values(
-        self, node: language.IsOneOf, source: bound.Source, at: At
+        self, node: phrases.IsOneOf, source: bound.Source, at: At
     ) -> tuple[str | int | bool, ...] | None:
         """The values that are asked for; of a group only those that the place can hold."""
         known = source.facts.enum
@@ -58,14 +58,14 @@ class Conditions(Paths):
             self.report("unused-value", at, f"no value of '{node.in_}' is ever recorded at '{node.path}'")
         return possible or group
 
-    def _has_episode(self, node: language.HasEpisode, at: At) -> bound.Condition | None:
+    def _has_episode(self, node: phrases.HasEpisode, at: At) -> bound.Condition | None:
         episodes = self.folder.mapping.episodes
         if node.episode not in episodes:
             self.broken("episode", node.episode, episodes, at.down("episode"))
             return None
         return bound.HasEpisode(node.episode)
 
-    def _some(self, node: language.Some, at: At) -> bound.Condition | None:
+    def _some(self, node: phrases.Some, at: At) -> bound.Condition | None:
         scope = self.items(node.some, at.down("some"), around=True)
         if scope is None:
             return None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etl.mapping import bound, language
+from etl.mapping import bound, phrases
 from etl.mapping.bind.conditions import Conditions
 from etl.mapping.bind.context import At, Slot
 from etl.mapping.folder import Place
@@ -26,29 +26,29 @@ class Expressions(Conditions):
             self.report("wrong-type", at, f"'{slot.column}' is a date: use the word 'date' or 'end'")
             return None
         match node:
-            case language.First():
+            case phrases.First():
                 items = [self.expression(one, at.down("first", i), slot) for i, one in enumerate(node.first)]
                 known = tuple(item for item in items if item is not None)
                 return bound.Alternatives(known) if len(known) == len(items) else None
-            case language.Choice():
+            case phrases.Choice():
                 condition = self.condition(node.when, at.down("when"))
                 then = self.expression(node.is_, at.down("is"), slot)
                 return bound.Guarded(condition, then) if condition and then else None
-            case language.Use():
+            case phrases.Use():
                 return self._use(node, at, slot)
-            case language.Lookup():
+            case phrases.Lookup():
                 return self._lookup(node, at, slot)
-            case language.Sum():
+            case phrases.Sum():
                 return self._sum(node, at, slot)
         return self._plain(node, at, slot)
 
-    def _sum(self, node: language.Sum, at: At, slot: Slot) -> bound.Expression | None:
+    def _sum(self, node: phrases.Sum, at: At, slot: Slot) -> bound.Expression | None:
         whole = _NUMBERS["integer"]
         found = [self.source(one, at.down("sum", i), types=whole) for i, one in enumerate(node.sum)]
         known = tuple(one for one in found if one is not None)
         return bound.Sum(known) if len(known) == len(found) else None
 
-    def _use(self, node: language.Use, at: At, slot: Slot) -> bound.Expression | None:
+    def _use(self, node: phrases.Use, at: At, slot: Slot) -> bound.Expression | None:
         defined = self.folder.mapping.define.get(node.use)
         if defined is None:
             self.broken("definition", node.use, self.folder.mapping.define, at)
@@ -124,7 +124,7 @@ class Expressions(Conditions):
             return bound.Constant(text)
         return bound.Template(kept)
 
-    def _lookup(self, node: language.Lookup, at: At, slot: Slot) -> bound.Expression | None:
+    def _lookup(self, node: phrases.Lookup, at: At, slot: Slot) -> bound.Expression | None:
         source = self.source(node.from_, at.down("from"))
         table = self._table(node, at, slot, source)
         if source is None or table is None or not self.single(source, at):
@@ -148,7 +148,7 @@ class Expressions(Conditions):
         return bound.Raw(source)
 
     def _table(
-        self, node: language.Lookup, at: At, slot: Slot, source: bound.Source | None
+        self, node: phrases.Lookup, at: At, slot: Slot, source: bound.Source | None
     ) -> dict[Any, int | str] | None:
         if node.via is not None and slot.kind != "concept":
             self.report(
@@ -181,9 +181,7 @@ class Expressions(Conditions):
             self.concepts.append(use)
         return {row.source_code: row.target_concept_id for row in value_map.rows}
 
-    def _complete(
-        self, node: language.Lookup, table: Mapping[Any, Any], source: bound.Source, at: At
-    ) -> None:
+    def _complete(self, node: phrases.Lookup, table: Mapping[Any, Any], source: bound.Source, at: At) -> None:
         possible = _possible(source.facts)
         if possible is None:
             return

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etl.mapping import bound, language
+from etl.mapping import bound, language, walk
 from etl.mapping.bind.context import At
 from etl.mapping.bind.expressions import Expressions
 from etl.mapping.paths import absolute, resolve
@@ -38,12 +38,12 @@ class Links:
                     self.words.broken("earlier visit", name, earlier, at)
             for name in _named(visit.date, bound.EpisodeDate):
                 self._too_early("visits", name, at)
-            self.before_episodes("visits", bound.parts(visit), self.places[visit.name])
+            self.before_episodes("visits", walk.parts(visit), self.places[visit.name])
             earlier[visit.name.removeprefix("visit.")] = None
 
     def before_episodes(self, what: str, said: Any, at: At) -> None:
         """Report every episode that conditions ask for which are asked before there is any."""
-        for one in dict.fromkeys(bound.conditions(said, bound.HasEpisode)):
+        for one in dict.fromkeys(walk.conditions(said, bound.HasEpisode)):
             self._too_early(what, one.episode, at)
 
     def _too_early(self, what: str, episode: str, at: At) -> None:
@@ -123,7 +123,7 @@ def _episodes_named(episode: bound.BoundRule, at: At) -> Iterator[tuple[str, At]
         yield episode.parent, at.down("parent")
     yield from ((name, at.down("start")) for name in _named(episode.date, bound.EpisodeDate))
     yield from ((name, at.down("end")) for name in _named(episode.end, bound.EpisodeDate))
-    asked = bound.conditions(bound.parts(episode), bound.HasEpisode)
+    asked = walk.conditions(walk.parts(episode), bound.HasEpisode)
     yield from ((one.episode, at.down("when")) for one in asked)
 
 

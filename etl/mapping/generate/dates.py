@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, read_in_place
 from etl.mapping.paths import Segments, depth, item_scope
 
@@ -67,11 +67,11 @@ class DateWriter:
 
     def _made_of(self, date: bound.OneDate, scope: Segments) -> Iterator[Segments]:
         """The places in reach of an item that a date is made of, also through visits and episodes."""
-        for source in bound.dating((date,)):
+        for source in walk.dating((date,)):
             holder = item_scope(source.segments)
             if scope[: len(holder)] == holder:
                 yield source.segments
-        for anchor in bound.anchors((date,)):
+        for anchor in walk.anchors((date,)):
             for one in self._rule(anchor).date:
                 yield from self._made_of(one, scope)
 
@@ -96,7 +96,7 @@ class DateWriter:
     def _every(self, visit: str, scope: Segments) -> str:
         """All dates of a visit that items have, as far as the items are ours, unpacked."""
         rule = self._rule(f"visit.{visit}")
-        ours = bound.shared_scope(rule.scope, scope)
+        ours = walk.shared_scope(rule.scope, scope)
         dates = date_variable(rule)
         if not ours:
             return f"*{dates}.values()"

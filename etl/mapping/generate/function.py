@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import groupby
 
 from etl.identity import CASE_SHIFT, LEVEL_BITS
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.generate.dates import DateWriter, date_variable, episode_start
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, recorded
 from etl.mapping.generate.losses import UNMET, LossWriter
@@ -83,8 +83,8 @@ class _Generator:
             for scope in scopes:
                 self.lines.add(f"{first_row(self.numbers[name], scope)} = {'{}' if scope else 'None'}")
         rules = tuple(self.mapping.every_rule())
-        sources = {one.segments for rule in rules for one in bound.rule_sources(rule)}
-        sources |= {one.segments for one in bound.sources(self.mapping.shared)}
+        sources = {one.segments for rule in rules for one in walk.rule_sources(rule)}
+        sources |= {one.segments for one in walk.sources(self.mapping.shared)}
         case = self.mapping.folder.mapping.case
         sources |= {(case.patient,), (case.form,)}
         self.rows.case = {"patient": self.names.of((case.patient,)), "form": self.names.of((case.form,))}
@@ -97,7 +97,7 @@ class _Generator:
         if anchor is None:
             return
         with ExitStack() as stack:
-            inner = {one.segments for one in bound.sources(anchor)}
+            inner = {one.segments for one in walk.sources(anchor)}
             self.steps.to(stack, anchor.scope, inner, asked_about(anchor))
             name = self.names.of(anchor.source.segments)
             tests = [condition(anchor.when, self.names)] if anchor.when else []
@@ -153,7 +153,7 @@ class _Generator:
             together = tuple(group)
             if scope != outer:
                 # What a condition reads outside the list decides also when the list is empty.
-                read = bound.sources(tuple(rule.when for rule in together), of_items=False)
+                read = walk.sources(tuple(rule.when for rule in together), of_items=False)
                 self._used(tuple(one for one in read if _holds(item_scope(one.segments), outer)))
             with ExitStack() as stack:
                 self.steps.into(stack, together, outer)
@@ -213,7 +213,7 @@ class _Generator:
     def _used(self, node: object) -> None:
         if not self.trace:
             return
-        for source in dict.fromkeys(bound.sources(node, of_items=False)):
+        for source in dict.fromkeys(walk.sources(node, of_items=False)):
             if source.facts.leaf:
                 name = self.names.of(source.segments)
                 self.lines.add(
@@ -224,9 +224,9 @@ class _Generator:
         """What conditions on the items of a list read: here, where no loop's variables are in use."""
         if not self.trace:
             return
-        parts = (self.mapping.shared, *map(bound.parts, self.mapping.every_rule()))
-        for some in dict.fromkeys(bound.conditions(parts, bound.Some)):
-            for source in dict.fromkeys(bound.sources(some.where)):
+        parts = (self.mapping.shared, *map(walk.parts, self.mapping.every_rule()))
+        for some in dict.fromkeys(walk.conditions(parts, bound.Some)):
+            for source in dict.fromkeys(walk.sources(some.where)):
                 with ExitStack() as stack:
                     self.steps.to(stack, item_scope(source.segments), {source.segments}, set())
                     self._used(source)
@@ -251,7 +251,7 @@ def _linked(mapping: bound.Bound) -> Iterator[tuple[str, tuple[Segments, ...]]]:
     scopes = {rule.name: rule.scope for rule in mapping.every_rule()}
     for name in dict.fromkeys(rule.of for rule in mapping.every_rule() if rule.of):
         linking = (rule.scope for rule in mapping.every_rule() if rule.of == name)
-        yield name, tuple(dict.fromkeys(bound.shared_scope(one, scopes[name]) for one in linking))
+        yield name, tuple(dict.fromkeys(walk.shared_scope(one, scopes[name]) for one in linking))
 
 
 def _holds(outer: Segments, scope: Segments) -> bool:

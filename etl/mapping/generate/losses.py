@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.generate.dates import undated_reason
 from etl.mapping.generate.emit import Lines, Names, condition, first_recorded, located, recorded
 from etl.mapping.generate.sections import Leaf
@@ -38,14 +38,14 @@ class LossWriter:
             return
         reason = undated_reason(rule)
         if recorded(rule.concept, self.names) is None and not rule.drivers:
-            said = bound.sources(rule.when, of_items=False)
+            said = walk.sources(rule.when, of_items=False)
             own = [one for one in dict.fromkeys(said) if _stands_at(one, rule.scope)]
             self._problem(rule, first_recorded(own, rule.scope, self.names), reason)
         among = {one.segments for each in bound.with_rows(rule) for one in _told(each)}
         # A nested row may say no more than that its condition holds.
         nested = (each for row in rule.rows for each in bound.with_rows(row))
         self.lost(rule, reason, among | {one.segments for each in nested for one in _asked(each)})
-        for source in dict.fromkeys(bound.dating(rule.date)):
+        for source in dict.fromkeys(walk.dating(rule.date)):
             with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
                 self._invalid(rule, source.segments, reason)
 
@@ -53,7 +53,7 @@ class LossWriter:
         """A visit or episode without a date is not there; a value that should have dated it is told."""
         for date in rule.date:
             asked = [condition(date.condition, self.names)] if isinstance(date, bound.GuardedDate) else []
-            for source in dict.fromkeys(bound.dating((date,))):
+            for source in dict.fromkeys(walk.dating((date,))):
                 tests = (f"{self.names.of(source.segments)} is not None", *asked)
                 with self.lines.block(f"if {' and '.join(tests)}:"):
                     self._invalid(rule, source.segments, "no date within the calendar follows from it")
@@ -75,7 +75,7 @@ class LossWriter:
         """The values that are lost when this rule does not apply: nothing else reads them."""
         own = {each.name for each in bound.with_rows(rule)}
         told = {one.segments for each in bound.with_rows(rule) for one in _told(each)}
-        decided = {one.segments for one in bound.sources(rule.when)}
+        decided = {one.segments for one in walk.sources(rule.when)}
         return {one for one in told if self.readers[one] <= own} - decided
 
     def outside_section(self, leaf: Leaf) -> None:
@@ -106,16 +106,16 @@ def _asked(rule: bound.BoundRule) -> Iterator[bound.Source]:
 
 
 def _own(rule: bound.BoundRule, said: Any) -> Iterator[bound.Source]:
-    read = bound.sources(said, of_items=False)
+    read = walk.sources(said, of_items=False)
     return (one for one in read if one.facts.leaf and _stands_at(one, rule.scope))
 
 
 def _readers(mapping: bound.Bound) -> dict[Segments, set[str]]:
     """The names of the rules that read each place; the person and the baseline count as rules."""
     readers: dict[Segments, set[str]] = {}
-    for source in bound.sources(mapping.shared):
+    for source in walk.sources(mapping.shared):
         readers.setdefault(source.segments, set()).add("")
     for rule in mapping.every_rule():
-        for source in bound.rule_sources(rule):
+        for source in walk.rule_sources(rule):
             readers.setdefault(source.segments, set()).add(rule.name)
     return readers

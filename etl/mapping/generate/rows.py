@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from etl.identity import ITEM_BITS
 from etl.lines import NULL
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.generate.dates import DateWriter
 from etl.mapping.generate.emit import Lines, Names, item_key
 from etl.mapping.generate.values import Field, ValueWriter, field_of, literal, nullable
@@ -153,7 +153,7 @@ class RowWriter:
     def _link_to_first(self, rule: bound.BoundRule, target: Target) -> dict[str, str]:
         assert target.link is not None
         linked = next(one for one in self.mapping.every_rule() if one.name == rule.of)
-        ours = bound.shared_scope(rule.scope, linked.scope)
+        ours = walk.shared_scope(rule.scope, linked.scope)
         event, concept = first_row(self.numbers[linked.name], ours), self.lines.fresh("field")
         if ours:
             found = self.lines.fresh("event")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.paths import Segments
 
 Names = frozenset[str]
@@ -42,7 +42,7 @@ class Sections:
                 used[name] |= used[anchor.name]
         for anchor in anchors:
             # What no rule uses stands where its dates stand.
-            dated = (used[name] for name in bound.anchors(anchor.date))
+            dated = (used[name] for name in walk.anchors(anchor.date))
             self._of[anchor.name] = frozenset(used[anchor.name] or set().union(*dated))
 
     def of(self, rule: bound.BoundRule) -> Names:
@@ -61,12 +61,12 @@ class Sections:
         readers: dict[Segments, list[bound.BoundRule]] = {}
         # A rule of a section before the visits and episodes: it is what a reader looks for.
         for rule in sorted(self.mapping.every_rule(), key=lambda one: one.section is None):
-            for source in bound.rule_sources(rule):
+            for source in walk.rule_sources(rule):
                 if source.facts.leaf and self.of(rule):
                     readers.setdefault(source.segments, []).append(rule)
         # The case's keys, the person and the baseline are for every form.
         shared: set[Segments] = {(key,) for _, key in self.mapping.folder.mapping.case if key is not None}
-        shared |= {one.segments for one in bound.sources(self.mapping.shared)}
+        shared |= {one.segments for one in walk.sources(self.mapping.shared)}
         every = self.mapping.folder.mapping.forms
         for segments, rules in readers.items():
             # Visits and episodes only depend on what the rules of sections hold.
@@ -80,8 +80,8 @@ class Sections:
 def _anchors_used(rule: bound.BoundRule) -> Iterator[str]:
     """The visits and episodes that a rule, visit or episode names."""
     yield from (f"visit.{name}" for name in _visits(rule.visit))
-    yield from bound.anchors((*rule.date, *rule.end))
-    yield from (f"episode.{one.episode}" for one in bound.conditions(bound.parts(rule), bound.HasEpisode))
+    yield from walk.anchors((*rule.date, *rule.end))
+    yield from (f"episode.{one.episode}" for one in walk.conditions(walk.parts(rule), bound.HasEpisode))
     if rule.episode is not None:
         yield f"episode.{rule.episode}"
     if rule.parent is not None:

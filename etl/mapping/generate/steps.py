@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.identity import capacities
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.generate.emit import Lines, Names, identifier, located
 from etl.mapping.paths import ITEM, Segments, depth, item_scope
 
@@ -31,7 +31,7 @@ class Steps:
     def into(self, stack: ExitStack, rules: Sequence[bound.BoundRule], outer: Segments) -> None:
         """Step into the lists between where we are and the item that the rules stand at."""
         within = [nested for rule in rules for nested in bound.with_rows(rule)]
-        inner = {one.segments for nested in within for one in bound.rule_sources(nested)}
+        inner = {one.segments for nested in within for one in walk.rule_sources(nested)}
         lists = set().union(*map(lists_of, within))
         deepest = max(depth(nested.scope) for nested in within)
         for scope in _scopes(outer, rules[0].scope):
@@ -71,12 +71,12 @@ class Steps:
 
 def lists_of(rule: bound.BoundRule) -> set[Segments]:
     """The items of every list that a rule steps into or asks about."""
-    return asked_about(bound.parts(rule)) | ({rule.scope} if rule.scope else set())
+    return asked_about(walk.parts(rule)) | ({rule.scope} if rule.scope else set())
 
 
 def asked_about(node: Any) -> set[Segments]:
     """The items of every list that conditions ask about."""
-    return {one.scope for one in bound.conditions(node, bound.Some)}
+    return {one.scope for one in walk.conditions(node, bound.Some)}
 
 
 def _scopes(outer: Segments, inner: Segments) -> Iterator[Segments]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.paths import ITEM, Segments, json_path, leaves
 from etl.mapping.show.rules import RuleTables
 from etl.mapping.show.words import (
@@ -129,7 +129,7 @@ class _Document:
             if segments is not None:
                 yield *self.rules.field(segments), code(column), value
         for name, node in self.mapping.person.items():
-            read = tuple(dict.fromkeys(one.segments for one in bound.sources(node)))
+            read = tuple(dict.fromkeys(one.segments for one in walk.sources(node)))
             where, kind = self.rules.fields(read)
             yield where, kind, code(f"person.{name}"), self.words.expression(node, "concept")
 
@@ -191,10 +191,10 @@ class _Document:
                 users.setdefault((key,), []).append(f"the case's {word}")
         shared = {"baseline": self.mapping.anchor, "person": (self.mapping.age, self.mapping.person)}
         for name, node in shared.items():
-            for segments in dict.fromkeys(one.segments for one in bound.sources(node)):
+            for segments in dict.fromkeys(one.segments for one in walk.sources(node)):
                 users.setdefault(segments, []).append(name)
         for rule in self.mapping.every_rule():
-            for segments in dict.fromkeys(one.segments for one in bound.rule_sources(rule)):
+            for segments in dict.fromkeys(one.segments for one in walk.rule_sources(rule)):
                 users.setdefault(segments, []).append(code(rule.name))
         return users
 

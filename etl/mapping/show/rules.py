@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.paths import Segments, json_path, resolve
 from etl.mapping.show.words import Words, code, dotted, kind_of, lines, place, plain, table
 from etl.mapping.tables import EPISODE
@@ -119,7 +119,7 @@ class RuleTables:
             yield f"its {code(self.parents[rule.name].name)}"
         if rule.of is not None:
             linked = next(one for one in self.mapping.every_rule() if one.name == rule.of)
-            whose = " of its item" if bound.shared_scope(rule.scope, linked.scope) else ""
+            whose = " of its item" if walk.shared_scope(rule.scope, linked.scope) else ""
             yield f"the first {code(rule.of)}{whose}, if any"
         if rule.parent is not None:
             yield f"part of {code('episode.' + rule.parent)}"
@@ -130,8 +130,8 @@ class RuleTables:
 def _read(rule: bound.BoundRule) -> tuple[Segments, ...]:
     """The fields that a row is about: what it says and what it depends on; else its dates, else its item."""
     said = (rule.drivers, rule.concept, rule.when)
-    found = list(dict.fromkeys(one.segments for one in bound.sources(said)))
-    found = found or list(dict.fromkeys(one.segments for one in bound.sources(rule.date)))
+    found = list(dict.fromkeys(one.segments for one in walk.sources(said)))
+    found = found or list(dict.fromkeys(one.segments for one in walk.sources(rule.date)))
     if rule.scope and not any(one[: len(rule.scope)] == rule.scope for one in found):
         found.insert(0, rule.scope)
     return tuple(found) or ((),)

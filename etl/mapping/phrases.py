@@ -1,0 +1,234 @@
+"""The mapping language, from the inside: names, conditions, expressions and dates, as Pydantic models."""
+
+from typing import Annotated, Any, Union
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_]{0,49}$",
+        description="The name of a rule, visit, episode or definition: lower-case letters, digits and _",
+    ),
+]
+ConceptText = Annotated[
+    str, Field(description="A concept as 'id name', for instance '8842 nanogram per milliliter'")
+]
+Path = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="A place in the case document: names joined by dots. Below 'each' it starts at the item"
+        " ('@' is the item itself); '$.' starts at the document's root",
+    ),
+]
+
+
+class Shape(BaseModel):
+    """A mapping of the language's words: no other word is allowed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Value = str | int | bool
+Values = Annotated[tuple[Value, ...], Field(min_length=1)]
+
+
+def _values_shape(value: Any) -> str:
+    return "group" if isinstance(value, str) else "values"
+
+
+class IsOneOf(Shape):
+    """True when the value at ``path`` is one of the listed values, or of those of a named group."""
+
+    path: Path
+    in_: Annotated[
+        Union[Annotated[Name, Tag("group")], Annotated[Values, Tag("values")]],  # noqa: UP007
+        Discriminator(_values_shape),
+        Field(alias="in"),
+    ]
+
+
+class Some(Shape):
+    """True when ``where`` holds for at least one item of the list; its paths start at the item."""
+
+    some: Path
+    where: "Condition"
+
+
+class HasEpisode(Shape):
+    """True when the case has this episode: one that stands earlier, or any where rules ask."""
+
+    episode: str
+
+
+class Not(Shape):
+    """True when the condition is not."""
+
+    not_: "Condition" = Field(alias="not")
+
+
+class AnyOf(Shape):
+    """True when at least one condition is."""
+
+    any_: tuple["Condition", ...] = Field(alias="any", min_length=1)
+
+
+class AllOf(Shape):
+    """True when every condition is."""
+
+    all_: tuple["Condition", ...] = Field(alias="all", min_length=1)
+
+
+class Lookup(Shape):
+    """The value at ``from`` (default: the item) as it is, or translated by a value map or inline ``map``."""
+
+    from_: Path = Field(alias="from", default="@")
+    via: str | None = Field(default=None, description="Name of a value map: value_maps/NAME.csv")
+    map: dict[str | int | bool, str | int] | None = Field(default=None, min_length=1)
+
+
+class Choice(Shape):
+    """``is`` when the condition holds, otherwise nothing."""
+
+    when: "Condition"
+    is_: "Expression" = Field(alias="is")
+
+
+class First(Shape):
+    """The first alternative that yields something."""
+
+    first: tuple["Expression", ...] = Field(min_length=1)
+
+
+class Use(Shape):
+    """A named expression from the mapping's ``define``."""
+
+    use: str
+
+
+def _condition_shape(value: Any) -> str:
+    return _shape_of(
+        value,
+        {"path": "one_of", "some": "some", "episode": "episode", "not": "not", "any": "any", "all": "all"},
+        IsOneOf,
+        Some,
+        HasEpisode,
+        Not,
+        AnyOf,
+        AllOf,
+    )
+
+
+def _expression_shape(value: Any) -> str:
+    names = {
+        "first": "first",
+        "when": "choice",
+        "use": "use",
+        "from": "lookup",
+        "via": "lookup",
+        "map": "lookup",
+    }
+    return _shape_of(value, names, First, Choice, Use, Lookup)
+
+
+def _shape_of(value: Any, keys: dict[str, str], *models: type[Shape]) -> str:
+    if isinstance(value, dict):
+        return next((tag for key, tag in keys.items() if key in value), next(reversed(keys.values())))
+    tags = list(dict.fromkeys(keys.values()))
+    return next((tag for model, tag in zip(models, tags, strict=True) if isinstance(value, model)), "plain")
+
+
+Condition = Annotated[
+    Union[  # noqa: UP007 - a forward reference inside Annotated needs the long form
+        Annotated[Path, Tag("plain")],
+        Annotated[IsOneOf, Tag("one_of")],
+        Annotated[Some, Tag("some")],
+        Annotated[HasEpisode, Tag("episode")],
+        Annotated[Not, Tag("not")],
+        Annotated[AnyOf, Tag("any")],
+        Annotated[AllOf, Tag("all")],
+    ],
+    Discriminator(_condition_shape),
+]
+Expression = Annotated[
+    Union[  # noqa: UP007
+        Annotated[str | int | float, Tag("plain")],
+        Annotated[First, Tag("first")],
+        Annotated[Choice, Tag("choice")],
+        Annotated[Use, Tag("use")],
+        Annotated[Lookup, Tag("lookup")],
+    ],
+    Discriminator(_expression_shape),
+]
+When = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="A date: 'baseline', a visit's name, an episode's name (its start), the path of a real"
+        " date, or one of these '+ PATH days|months|years' or '+ NUMBER days|months|years'",
+    ),
+]
+
+
+class Earliest(Shape):
+    """The earliest of the dates that are known. A visit of items is all of them, as far as they are ours."""
+
+    earliest: tuple[When, ...] = Field(min_length=1)
+
+
+class Latest(Shape):
+    """The latest of the dates that are known. A visit of items is all of them, as far as they are ours."""
+
+    latest: tuple[When, ...] = Field(min_length=1)
+
+
+class DateChoice(Shape):
+    """The date when the condition holds, otherwise none."""
+
+    when: "Condition"
+    is_: When = Field(alias="is")
+
+
+def _date_shape(value: Any) -> str:
+    names = {"earliest": "earliest", "latest": "latest", "when": "choice"}
+    return _shape_of(value, names, Earliest, Latest, DateChoice)
+
+
+def _dates_shape(value: Any) -> str:
+    return "list" if isinstance(value, (list, tuple)) else "one"
+
+
+OneDate = Annotated[
+    Union[  # noqa: UP007
+        Annotated[When, Tag("plain")],
+        Annotated[DateChoice, Tag("choice")],
+        Annotated[Earliest, Tag("earliest")],
+        Annotated[Latest, Tag("latest")],
+    ],
+    Discriminator(_date_shape),
+]
+Dates = Annotated[
+    Union[  # noqa: UP007
+        Annotated[OneDate, Tag("one")],
+        Annotated[tuple[OneDate, ...], Field(min_length=1), Tag("list")],
+    ],
+    Discriminator(_dates_shape),
+    Field(description="A date; a list: the first that is known; or the earliest or latest of a list"),
+]
+
+
+class Sum(Shape):
+    """The sum of whole numbers; nothing unless all of them are recorded."""
+
+    sum: tuple[Path, ...] = Field(min_length=2)
+
+
+def _number_shape(value: Any) -> str:
+    return _shape_of(value, {"sum": "sum"}, Sum)
+
+
+Number = Annotated[
+    Union[Annotated[Path, Tag("plain")], Annotated[Sum, Tag("sum")]],  # noqa: UP007
+    Discriminator(_number_shape),
+]
