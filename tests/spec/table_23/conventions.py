@@ -314,7 +314,7 @@ PROGRESSION = Line(
     "Likelihood of progression",
     "on the screen of use case 8 only",
     at=("$.followUp[*].imagingInfo.likelihoodOfProgression",),
-    rules=("follow_up_mri.likelihood_of_progression",),
+    rules=("likelihood_of_progression",),
     form=SURVEILLANCE,
     errata=(36,),
     examples=(
@@ -324,7 +324,7 @@ PROGRESSION = Line(
                 followed(mri(300, likelihoodOfProgression=number)),
                 (
                     measured(
-                        "follow_up_mri.likelihood_of_progression[0]",
+                        "likelihood_of_progression[0]",
                         2000001002,
                         number=number,
                         source="likelihoodOfProgression",
