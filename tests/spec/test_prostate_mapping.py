@@ -169,8 +169,9 @@ CASES = [
             procedure("nerve_sparing", 2000000003, "nerveSparing"),
             measured(
                 "t_prostatectomy",
-                0,
-                f"{MRI} measurement_source_value=T_prostatectomy value_source_value=pT2c"
+                35918889,
+                f"value_as_concept_id=35919904 {MRI} measurement_source_value=T_prostatectomy"
+                " value_source_value=pT2c"
                 " modifier_of_event_id=prostatectomy modifier_of_field_concept_id=1147082",
             ),
             measured(
@@ -183,7 +184,6 @@ CASES = [
             EVENT.format(1147082, "prostatectomy"),
             EVENT.format(1147082, "nerve_sparing"),
         ),
-        ("t_prostatectomy: unmapped $.prostatectomyInfo.stage.T: no concept for this value in 'tnm_t'",),
     ),
     Case(
         "a prostatectomy of unknown method",
@@ -230,15 +230,14 @@ CASES = [
         ("t_mri", "n_mri", "episode.confined", "episode.invasive", "episode.invasive_final"),
     ),
     Case(
-        "cN0 is a clinical N whose value has no concept",
+        "cN0 is a clinical N with the value cN0",
         {"finalDiagnosis": {"N": "cN0"}},
         ("n_diagnosis",),
         (
-            f"measurement n_diagnosis 35918746 measurement_date=2001-04-01 {FINAL}"
-            " measurement_source_value=N_diagnosis"
+            "measurement n_diagnosis 35918746 measurement_date=2001-04-01 value_as_concept_id=35919626"
+            f" {FINAL} measurement_source_value=N_diagnosis"
             f" value_source_value=cN0 {OF_FINAL}",
         ),
-        ("n_diagnosis: unmapped $.finalDiagnosis.N: no concept for this value in 'tnm_cn'",),
     ),
     Case(
         "MX is a staging with the value MX, and no metastatic episode",

@@ -239,15 +239,18 @@ VALUE_MAPS = {
     ),
     "rt_method": targets("IMRT;IGRT;3D CRT;HSR;Other", 40480519, 45956251, 45911882, 44809885, 3169882),
     "rtog_grade": targets("1;2;3;4;5", *range(2000000027, 2000000032)),
-    "tnm_cn": targets("cNX;cN0;cN1", 0, 0, 35919638),
+    "tnm_cn": targets("cNX;cN0;cN1", 35919166, 35919626, 35919638),
     "tnm_m": targets("cM0;cM1;cM1a;cM1b;cM1c;MX", 1538822, 1538290, 1539119, 1538995, 1538321, 4110284),
     "tnm_pn": targets("pNX;pN0;pN1", 1537945, 1538383, 1538914),
     "tnm_t": targets(
         "cTX;cT0;cT1;cT1a;cT1b;cT1c;cT2;cT2a;cT2b;cT2c;cT3;cT3a;cT3b;cT4",
         1538985, 1538044, 1538812, 1538366, 1538219, 1538775, 1538375, 1539231, 1538566, 1538629, 1538400,
         1539253, 1539229, 1538855,
-    )
-    | targets("pTX;pT0;pT2;pT2a;pT2b;pT2c;pT3;pT3a;pT3b;pT4", *[0] * 10),
+    ),
+    "tnm_pt": targets(
+        "pTX;pT0;pT2;pT2a;pT2b;pT2c;pT3;pT3a;pT3b;pT4",
+        35919862, 35919508, 35919074, 35919867, 35919739, 35919904, 35919081, 35919839, 35919018, 35919919,
+    ),
     "wheeler": targets("L0;L1;L2;L3F;L3E;LX", *range(2000000015, 2000000021)),
 }  # fmt: skip
 

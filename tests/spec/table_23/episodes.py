@@ -6,14 +6,12 @@ from tests.spec.table_23.notation import (
     Line,
     Part,
     episode,
-    unmapped,
 )
 
 SURGERY, RADIOTHERAPY, SURVEILLANCE = "1+2+5+9", "1+2+6+7a+9", "1+2+8+9"
 ACINAR, POSITIVE, LESION = 4161028, 200962, 4115735
 DISEASE, CONFINED, INVASIVE, METASTATIC = 32533, 32942, 32943, 32944
 IMAGING, FINAL = "2000-01-21", "2001-04-01"
-T_OF_SPECIMEN = unmapped("t_prostatectomy", "$.prostatectomyInfo.stage.T", "tnm_t")
 
 
 def mri(**stage: str) -> Changes:
@@ -111,7 +109,6 @@ DISEASE_LINE = Line(
         Example(
             "no finding, no episode",
             {"imagingInfo": {"stage": {"T": "cT0", "N": "cN0"}}},
-            problems=(unmapped("n_mri", "$.imagingInfo.stage.N", "tnm_cn"),),
         ),
         Example("a negative biopsy", {"biopsyInfo": {"biopsyPerformed": True, "biopsyPositive": False}}),
     ),
@@ -135,7 +132,6 @@ CONFINED_LINE = Line(
                 f"{code} in the specimen",
                 specimen(T=code),
                 (part("confined", CONFINED, code, end=FINAL),),
-                (T_OF_SPECIMEN,),
             )
             for code in ("pT2", "pT2a", "pT2b", "pT2c")
         ),
@@ -143,7 +139,6 @@ CONFINED_LINE = Line(
             "the specimen goes before biopsy and MRI",
             {**specimen(T="pT2"), **biopsy(T="cT3"), **mri(T="cT3a")},
             (part("confined", CONFINED, "pT2", end=FINAL),),
-            (T_OF_SPECIMEN,),
         ),
         Example("cT2 at MRI, cT3 at biopsy: invasive", {**mri(T="cT2"), **biopsy(T="cT3")}),
         Example(
@@ -202,7 +197,6 @@ INVASIVE_LINE = Line(
                 f"{code} in the specimen",
                 {**specimen(T=code), **mri(T="cT2")},
                 (part("invasive", INVASIVE, code),),
-                (T_OF_SPECIMEN,),
             )
             for code in ("pT3", "pT3a", "pT3b", "pT4")
         ),
@@ -211,7 +205,6 @@ INVASIVE_LINE = Line(
             "cN1 at MRI, where the specimen goes before the T of biopsy and MRI",
             {**specimen(T="pT2"), **biopsy(T="cT3"), **mri(T="cT3", N="cN1")},
             (part("invasive", INVASIVE, "cN1"),),
-            (T_OF_SPECIMEN,),
         ),
         Example("pN0 goes before cN1 at MRI", {**specimen(N="pN0"), **mri(N="cN1")}),
         Example(

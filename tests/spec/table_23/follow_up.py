@@ -14,7 +14,6 @@ from tests.spec.table_23.notation import (
     condition,
     event,
     measured,
-    no_concept,
     procedure,
     unmapped,
     visit,
@@ -148,9 +147,8 @@ DIAGNOSIS_TNM = Line(
                 f"{code}, recorded of the imaging",
                 final(N=code, imagingType=["MRI"]),
                 (n_row(code, "final_imaging[0]"), m_row("cM0", "final_imaging[0]")),
-                no_concept("n_diagnosis", "$.finalDiagnosis.N", "tnm_cn", concept),
             )
-            for code, concept in CLINICAL_N.items()
+            for code in CLINICAL_N
         ),
         *(Example(f"{code}, without imaging", final(M=code), (m_row(code),)) for code in M),
         Example("N not recorded", final(N=None), (m_row("cM0"),)),

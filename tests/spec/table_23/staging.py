@@ -9,8 +9,6 @@ from tests.spec.table_23.notation import (
     Part,
     Visit,
     measured,
-    no_concept,
-    unmapped,
 )
 
 FIRST_MRI = Visit("visit.follow_up_imaging[0]", "2000-10-27")
@@ -39,17 +37,25 @@ CLINICAL_T = {
     "cT3b": 1539229, "cT4": 1538855,
 }  # fmt: skip
 #: D4.4 prints no pathological T: erratum 13.
-PATHOLOGICAL_T = dict.fromkeys(("pTX", "pT0", "pT2", "pT2a", "pT2b", "pT2c", "pT3", "pT3a", "pT3b", "pT4"), 0)
+PATHOLOGICAL_T = {
+    "pTX": 35919862, "pT0": 35919508, "pT2": 35919074, "pT2a": 35919867, "pT2b": 35919739, "pT2c": 35919904,
+    "pT3": 35919081, "pT3a": 35919839, "pT3b": 35919018, "pT4": 35919919,
+}  # fmt: skip
 PATHOLOGICAL_N = {"pNX": 1537945, "pN0": 1538383, "pN1": 1538914}
 #: D4.4 prints no clinical N: erratum 13.
-CLINICAL_N = {"cNX": 0, "cN0": 0, "cN1": 35919638}
+CLINICAL_N = {"cNX": 35919166, "cN0": 35919626, "cN1": 35919638}
 M = {"cM0": 1538822, "cM1": 1538290, "cM1a": 1539119, "cM1b": 1538995, "cM1c": 1538321, "MX": 4110284}
 
 
 def t_row(rule: str, code: str, of: str, at: Visit = MRI) -> str:
-    concept = {**CLINICAL_T, **PATHOLOGICAL_T}[code]
     source = "T_" + rule.partition("[")[0].rpartition("t_")[2].replace("mri", "MRI")
-    return measured(rule, concept, source=source, recorded=code, of=of, at=at)
+    return measured(rule, CLINICAL_T[code], source=source, recorded=code, of=of, at=at)
+
+
+def specimen_row(code: str, of: str = "prostatectomy") -> str:
+    """A pathological T: TNM Path T, with the code as its value."""
+    value = PATHOLOGICAL_T[code]
+    return measured("t_prostatectomy", 35918889, value=value, source="T_prostatectomy", recorded=code, of=of)
 
 
 def n_row(rule: str, code: str, source: str, of: str, at: Visit = MRI) -> str:
@@ -69,7 +75,7 @@ STAGE_T = Line(
     ),
     rules=("t_mri", "t_biopsy", "t_prostatectomy", "follow_up_t_mri", "follow_up_t_biopsy"),
     errata=(13,),
-    maps={"tnm_t": {**CLINICAL_T, **PATHOLOGICAL_T}},
+    maps={"tnm_t": CLINICAL_T, "tnm_pt": PATHOLOGICAL_T},
     examples=(
         *(
             Example(f"{code} at MRI", {"imagingInfo": {"stage": {"T": code}}}, (t_row("t_mri", code, "mri"),))
@@ -81,12 +87,7 @@ STAGE_T = Line(
             (t_row("t_biopsy", "cT1c", "biopsy"),),
         ),
         *(
-            Example(
-                f"{code} at prostatectomy",
-                prostatectomy(T=code),
-                (t_row("t_prostatectomy", code, "prostatectomy"),),
-                (unmapped("t_prostatectomy", "$.prostatectomyInfo.stage.T", "tnm_t"),),
-            )
+            Example(f"{code} at prostatectomy", prostatectomy(T=code), (specimen_row(code),))
             for code in PATHOLOGICAL_T
         ),
         Example(
@@ -166,9 +167,8 @@ STAGE_N = Line(
                 f"{code} at MRI",
                 {"imagingInfo": {"stage": {"N": code}}},
                 (n_row("n_mri", code, "N_MRI", "mri"),),
-                no_concept("n_mri", "$.imagingInfo.stage.N", "tnm_cn", concept),
             )
-            for code, concept in CLINICAL_N.items()
+            for code in CLINICAL_N
         ),
         Example(
             "cN1 at the MRI of the second of two follow-ups",
