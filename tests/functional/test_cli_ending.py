@@ -55,7 +55,7 @@ def test_ctrl_c_says_that_nothing_is_lost_and_the_next_run_finishes(
     assert "Traceback" not in said
     again = subprocess.run(ingest, env=oncolake_env, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
-    count = [ONCOLAKE, "sql", "--format", "plain", "SELECT count(*) FROM omop.person"]
+    count = [ONCOLAKE, "sql", "--format", "plain", "SELECT count(*) FROM lake.cases WHERE loaded_version = 1"]
     ran = subprocess.run(count, env=oncolake_env, capture_output=True, text=True, check=True)
     assert ran.stdout == "6000\n"
 

@@ -31,13 +31,13 @@ def submit(connection: Connection, mapping: str, *documents: Mapping[str, Any]) 
         .values(uploader="t", source="t", mapping=mapping, bytes=1, sha256=mapping.encode())
         .returning(tables.uploads.c.upload_id)
     ).scalar_one()
-    cases: dict[str, tuple[int, int]] = {}
+    cases: dict[tuple[str, str], tuple[int, int]] = {}
     for position, document in enumerate(documents, 1):
-        patient = document["patientID"]
-        if patient not in cases:
-            cases[patient] = (_new_case(connection, mapping, document), 0)
-        case_id, version = cases[patient][0], cases[patient][1] + 1
-        cases[patient] = (case_id, version)
+        key = document["patientID"], document["useCaseType"]
+        if key not in cases:
+            cases[key] = (_new_case(connection, mapping, document), 0)
+        case_id, version = cases[key][0], cases[key][1] + 1
+        cases[key] = (case_id, version)
         connection.execute(
             insert(tables.documents).values(
                 case_id=case_id, version=version, upload_id=upload, position=position, digest=b"d",
@@ -53,7 +53,7 @@ def submit(connection: Connection, mapping: str, *documents: Mapping[str, Any]) 
 def _new_case(connection: Connection, mapping: str, document: Mapping[str, Any]) -> int:
     person = connection.execute(
         insert(tables.patients)
-        .values(patient_id=f"{mapping}/{document['patientID']}")
+        .values(patient_id=f"{mapping}/{document['patientID']}/{document['useCaseType']}")
         .returning(tables.patients.c.person_id)
     ).scalar_one()
     found: int = connection.execute(
