@@ -10,6 +10,7 @@ from etl.mapping.bind import bind
 from etl.mapping.findings import Finding, MappingError, Objection, errors, finding
 from etl.mapping.folder import MAPPING_FILE, Folder, Place, read_folder
 from etl.mapping.paths import Segments, absolute, depth, json_path, leaves, lists_above, resolve
+from etl.mapping.schema_lines import SchemaLines
 from etl.mapping.tables import COLUMN_DOMAINS, TARGETS
 from vocabularies.concepts import (
     CONCEPTS,
@@ -116,12 +117,12 @@ def _schema_findings(mapping: bound.Bound) -> Iterator[Finding]:
 
 
 def _leaves_left_out(mapping: bound.Bound) -> Iterator[Finding]:
-    used = set(_used_paths(mapping))
+    used, lines = set(_used_paths(mapping)), SchemaLines(mapping.folder)
     for segments, _ in leaves(mapping.folder.schema):
         covered = any(segments[: len(one)] == one for one in mapping.ignored)
         if segments not in used and not covered:
             message = f"'{json_path(segments)}' is neither mapped nor in 'ignore'"
-            yield _finding("unmapped-path", Place(mapping.folder.mapping.schema_, 1), message)
+            yield _finding("unmapped-path", lines.place(segments), message)
 
 
 def _ignored_and_mapped(mapping: bound.Bound) -> Iterator[Finding]:

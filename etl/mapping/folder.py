@@ -121,7 +121,7 @@ class _Reader:
             return None
         try:
             root = YAML(typ="rt").load(text)
-            return SourceFile(name, _plain(root), dict(_lines(root)))
+            return SourceFile(name, _plain(root), dict(lines_of(root)))
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else 1
@@ -209,16 +209,17 @@ def _plain(node: Any) -> Any:
     return bool(node) if isinstance(node, ScalarBoolean) else node
 
 
-def _lines(node: Any, keys: Keys = (), line: int = 1) -> Iterator[tuple[Keys, int]]:
+def lines_of(node: Any, keys: Keys = (), line: int = 1) -> Iterator[tuple[Keys, int]]:
+    """Every key of a YAML file, as the keys from its root, and the line where it stands, from 1."""
     yield keys, line
     if isinstance(node, CommentedMap):
         for key, value in node.items():
             # A key that '<<' merges in stands nowhere itself.
             own = node.lc.key(key)[0] + 1 if key in (node.lc.data or {}) else line
-            yield from _lines(value, (*keys, key), own)
+            yield from lines_of(value, (*keys, key), own)
     elif isinstance(node, CommentedSeq):
         for index, value in enumerate(node):
-            yield from _lines(value, (*keys, index), node.lc.item(index)[0] + 1)
+            yield from lines_of(value, (*keys, index), node.lc.item(index)[0] + 1)
 
 
 def _written_keys(location: Keys, file: SourceFile) -> Keys:
