@@ -175,7 +175,7 @@ class _Generator:
                 self._remember(rule, row, date)
                 self._used((rule.concept, rule.columns, rule.visit, rule.date, rule.end))
                 self._rules(rule.rows, rule.scope, rule, row)
-            only_here = self.losses.read_only_by(rule)
+            only_here = self.losses.only_in(rule)
             if guard and only_here:
                 with self.lines.block("else:"):
                     self.losses.lost(rule, UNMET, only_here)

@@ -1,6 +1,6 @@
 """Generating the losses: what is said of recorded values that end in no row."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,9 +27,14 @@ class LossWriter:
     names: Names
     steps: Steps
     readers: Mapping[Segments, set[str]] = field(init=False)
+    """The names of the rules that read each place."""
+    holders: Mapping[Segments, set[str]] = field(init=False)
+    """The names of the rules whose rows hold each place's value."""
 
     def __post_init__(self) -> None:
-        self.readers = _readers(self.mapping)
+        rules = tuple(self.mapping.every_rule())
+        self.readers = _names_by_place(self.mapping, ((rule.name, walk.parts(rule)) for rule in rules))
+        self.holders = _names_by_place(self.mapping, ((rule.name, _held(rule)) for rule in rules))
 
     def undated(self, rule: bound.BoundRule) -> None:
         """What is lost when a row has no date: every value that it or the rows recorded of it would hold."""
@@ -43,8 +48,8 @@ class LossWriter:
             self._problem(rule, first_recorded(own, rule.scope, self.names), reason)
         among = {one.segments for each in bound.with_rows(rule) for one in _told(each)}
         # A nested row may say no more than that its condition holds.
-        nested = (each for row in rule.rows for each in bound.with_rows(row))
-        self.lost(rule, reason, among | {one.segments for each in nested for one in _asked(each)})
+        nested = tuple(each.when for row in rule.rows for each in bound.with_rows(row))
+        self.lost(rule, reason, among | {one.segments for one in walk.sources(nested, of_items=False)})
         for source in dict.fromkeys(walk.dating(rule.date)):
             with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
                 self._invalid(rule, source.segments, reason)
@@ -71,12 +76,19 @@ class LossWriter:
                     self.steps.into(stack, (child,), rule.scope)
                     self.lost(child, reason, among)
 
-    def read_only_by(self, rule: bound.BoundRule) -> set[Segments]:
-        """The values that are lost when this rule does not apply: nothing else reads them."""
-        own = {each.name for each in bound.with_rows(rule)}
-        told = {one.segments for each in bound.with_rows(rule) for one in _told(each)}
-        decided = {one.segments for one in walk.sources(rule.when)}
-        return {one for one in told if self.readers[one] <= own} - decided
+    def only_in(self, rule: bound.BoundRule) -> set[Segments]:
+        """The values that are lost when this rule does not apply: what its rows would hold, and no other's.
+
+        Also what only its nested rows decide by. What the rule itself decides by is used, whatever follows.
+        """
+        within = tuple(bound.with_rows(rule))
+        own = {each.name for each in within}
+        # A visit or an episode holds no value for others, but its own is lost only when nobody reads it.
+        held = self.readers if rule.section is None else self.holders
+        told = {one.segments for each in within for one in _told(each)}
+        asked = {one.segments for each in within for one in _asked(each)}
+        lost = {one for one in told if held[one] <= own} | {one for one in asked if self.readers[one] <= own}
+        return lost - {one.segments for one in walk.sources(rule.when)}
 
     def outside_section(self, leaf: Leaf) -> None:
         """Report a value of a section that the case's form does not have."""
@@ -96,26 +108,34 @@ def _stands_at(source: bound.Source, scope: Segments) -> bool:
 
 
 def _told(rule: bound.BoundRule) -> Iterator[bound.Source]:
-    """The values of the rule's own item, or of the case, that its row would hold."""
-    return _own(rule, (rule.concept, rule.drivers))
+    """The values of the rule's own item, or of the case, that its row would hold, or rows in lists of it."""
+    return _own(rule, lambda each: (each.concept, each.drivers))
 
 
 def _asked(rule: bound.BoundRule) -> Iterator[bound.Source]:
-    """The values of the rule's own item, or of the case, that its condition reads."""
-    return _own(rule, rule.when)
+    """The values of the rule's own item, or of the case, that its condition reads, or rows in lists of it."""
+    return _own(rule, lambda each: each.when)
 
 
-def _own(rule: bound.BoundRule, said: Any) -> Iterator[bound.Source]:
-    read = walk.sources(said, of_items=False)
+def _own(rule: bound.BoundRule, said: Callable[[bound.BoundRule], Any]) -> Iterator[bound.Source]:
+    deeper = (each for row in rule.rows if row.scope != rule.scope for each in bound.with_rows(row))
+    read = walk.sources(tuple(said(each) for each in (rule, *deeper)), of_items=False)
     return (one for one in read if one.facts.leaf and _stands_at(one, rule.scope))
 
 
-def _readers(mapping: bound.Bound) -> dict[Segments, set[str]]:
-    """The names of the rules that read each place; the person and the baseline count as rules."""
-    readers: dict[Segments, set[str]] = {}
-    for source in walk.sources(mapping.shared):
-        readers.setdefault(source.segments, set()).add("")
-    for rule in mapping.every_rule():
-        for source in walk.rule_sources(rule):
-            readers.setdefault(source.segments, set()).add(rule.name)
-    return readers
+def _held(rule: bound.BoundRule) -> tuple[Any, ...]:
+    """What the rule's row holds: not what it decides by, and of a visit or an episode only its dates."""
+    if rule.section is None:
+        return (*walk.dating(rule.date), *walk.dating(rule.end))
+    return (rule.concept, rule.drivers, rule.columns, rule.visit, rule.date, rule.end)
+
+
+def _names_by_place(
+    mapping: bound.Bound, read: Iterable[tuple[str, tuple[Any, ...]]]
+) -> dict[Segments, set[str]]:
+    """The names by the places that are read under them; the person and the baseline count as one more."""
+    names: dict[Segments, set[str]] = {}
+    for name, parts in (("", mapping.shared), *read):
+        for source in walk.sources(parts):
+            names.setdefault(source.segments, set()).add(name)
+    return names

@@ -1,6 +1,7 @@
 """Episodes (Figure 14): which stage, treatment or finding makes which episode."""
 
 from tests.spec.table_23.notation import (
+    UNMET,
     Changes,
     Example,
     Line,
@@ -77,9 +78,13 @@ DISEASE_LINE = Line(
         diseased("cN1 at MRI", mri(N="cN1")),
         *(diseased(f"{code} at biopsy", biopsy(T=code)) for code in ("cT2", "cT4")),
         *(
-            diseased(
+            Example(
                 f"{code} of a specimen, though no prostatectomy is recorded",
                 {"prostatectomyInfo": {"stage": {code[1]: code}}},
+                (disease(),),
+                problems=(
+                    f"{code[1].lower()}_prostatectomy: invalid $.prostatectomyInfo.stage.{code[1]}: {UNMET}",
+                ),
             )
             for code in ("pT2", "pT3", "pN1")
         ),

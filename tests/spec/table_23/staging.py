@@ -3,6 +3,7 @@
 from tests.spec.table_23.notation import (
     FINAL,
     MRI,
+    UNMET,
     Changes,
     Example,
     Line,
@@ -122,6 +123,7 @@ STAGE_T = Line(
         Example(
             "no row of a follow-up's MRI that was not performed",
             {"followUp": [{"imagingInfo": {"MRIPerformed": False, "stage": {"T": "cT2"}}}]},
+            problems=(f"follow_up_t_mri: invalid $.followUp[0].imagingInfo.stage.T: {UNMET}",),
             form=SURVEILLANCE,
         ),
         Example(
@@ -130,6 +132,10 @@ STAGE_T = Line(
                 "biopsyInfo": {"biopsyPerformed": False, "stage": {"T": "cT1c"}},
                 "prostatectomyInfo": {"prostatectomyPerformed": False, "stage": {"T": "pT2"}},
             },
+            problems=(
+                f"t_biopsy: invalid $.biopsyInfo.stage.T: {UNMET}",
+                f"t_prostatectomy: invalid $.prostatectomyInfo.stage.T: {UNMET}",
+            ),
         ),
     ),
 )
@@ -179,11 +185,13 @@ STAGE_N = Line(
         Example(
             "no row of a follow-up's MRI that was not performed",
             {"followUp": [{"imagingInfo": {"MRIPerformed": False, "stage": {"N": "cN1"}}}]},
+            problems=(f"follow_up_n_mri: invalid $.followUp[0].imagingInfo.stage.N: {UNMET}",),
             form=SURVEILLANCE,
         ),
         Example(
             "no row of a prostatectomy that was not performed",
             {"prostatectomyInfo": {"prostatectomyPerformed": False, "stage": {"N": "pN1"}}},
+            problems=(f"n_prostatectomy: invalid $.prostatectomyInfo.stage.N: {UNMET}",),
         ),
         Example("not recorded", prostatectomy(N=None)),
     ),
