@@ -26,7 +26,8 @@ class Visit(Shape):
 class Episode(Shape):
     """A row of episode; rules that name it become its events (OMOP oncology extension).
 
-    An episode is written once: with ``each``, for the first item whose condition holds.
+    An episode is written once: with ``each``, for the item with the earliest start of those whose condition
+    holds, the first in the list of equals. Items without a date are passed over.
     """
 
     concept: ConceptText

@@ -221,6 +221,33 @@ def test_episodes_end_after_they_start_and_lie_within_their_parent(document: dic
             assert parent["episode_end_datetime"] is None or (end or start) <= parent["episode_end_datetime"]
 
 
+DAYS_AND_T = st.tuples(st.none() | st.integers(0, 9), st.sampled_from(["cT2", "cT3", "cT4", None]))
+
+
+@given(st.lists(DAYS_AND_T, max_size=6))
+def test_an_episode_of_records_is_of_the_earliest_in_whatever_order(
+    records: list[tuple[int | None, str | None]],
+) -> None:
+    baseline = {"baseline": True, "psadate": "2020-01-01"}
+    document = {
+        "patientID": "P",
+        "useCaseType": "1+2+8+9",
+        "clinicalBaselineData": {"age": 70, "psa": [baseline]},
+        "followUp": [{"imagingInfo": {"daysAfterBaseline": day, "stage": {"T": t}}} for day, t in records],
+    }
+    rule = next(one.number for one in PLAN.rules if one.name == "episode.invasive_follow_up")
+    rows = decoded(transform(PLAN, document, KEY)).get("episode", [])
+    found = [
+        (unpack(int(row["episode_id"] or 0)).item, row["episode_source_value"], row["episode_start_datetime"])
+        for row in rows
+        if unpack(int(row["episode_id"] or 0)).rule == rule
+    ]
+    invasive = [
+        (day, item, t) for item, (day, t) in enumerate(records) if day is not None and t in ("cT3", "cT4")
+    ]
+    assert found == [(item, t, f"2000-01-{1 + day:02} 00:00:00") for day, item, t in sorted(invasive)[:1]]
+
+
 PATIENT_WORDS = st.sampled_from(["Zyx wvut", "9876.54321"])
 
 

@@ -314,23 +314,87 @@ CASES = [
     ),
     # ---- episodes for an item
     Case(
-        "an episode with each: the first item whose condition holds",
+        "an episode with each: the item with the earliest start of those whose condition holds",
         one("number: size, episode: per"),
         {
             "size": 1,
             "items": [
                 {"on": "2020-06-16"},
+                {"flag": True, "on": "2020-06-18"},
                 {"flag": True, "on": "2020-06-17"},
-                {"flag": True, "on": "2020-06-16"},
+                {"flag": True, "on": "2020-06-19"},
             ],
         },
         (
-            *entries("2000-01-02", "2000-01-03", "2000-01-02"),
+            *entries("2000-01-02", "2000-01-04", "2000-01-03", "2000-01-05"),
             "measurement r 60 value_as_number=1 value_source_value=1",
-            "episode episode.per[1] 91 episode_start_datetime=2000-01-03 episode_object_concept_id=50",
-            "episode_event 1147138 episode_id=episode.per[1] event_id=r",
+            "episode episode.per[2] 91 episode_start_datetime=2000-01-03 episode_object_concept_id=50",
+            "episode_event 1147138 episode_id=episode.per[2] event_id=r",
         ),
         mapping=PER,
+    ),
+    Case(
+        "... of equals the first in the list",
+        one("number: size"),
+        {"items": [{"flag": True, "on": f"2020-06-{day}"} for day in (18, 16, 16, 17)]},
+        (
+            *entries("2000-01-04", "2000-01-02", "2000-01-02", "2000-01-03"),
+            "episode episode.per[1] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+        ),
+        mapping=PER,
+    ),
+    Case(
+        "... also before the baseline, and in a list in a list",
+        one("number: size"),
+        {
+            "items": [
+                {"on": "2020-06-15", "subs": [{"size": 1}]},
+                {"on": "2020-06-14", "subs": [{}, {"size": 2}, {"size": 3}]},
+                {"on": "2020-06-13", "subs": [{}]},
+                {"on": "2020-06-14", "subs": [{"size": 4}]},
+            ]
+        },
+        (
+            *entries("2000-01-01", "1999-12-31", "1999-12-30", "1999-12-31"),
+            "episode episode.per[1][1] 91 episode_start_datetime=1999-12-31 episode_object_concept_id=50"
+            " episode_source_value=2",
+        ),
+        mapping={
+            "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: 'items[*].subs', when: size,"
+            " start: entry, source_value: '{size}'}\ndefine:\n"
+        },
+    ),
+    Case(
+        "... a date that no calendar has is passed over and told, wherever its item stands",
+        one("number: size"),
+        {"others": [{"first": 10**9}, {"first": 2}, {"first": 1}, {"first": -(10**9)}]},
+        ("episode episode.per[2] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",),
+        (
+            f"episode.per: invalid $.others[0].first: {NO_DATE}",
+            f"episode.per: invalid $.others[3].first: {NO_DATE}",
+        ),
+        mapping={
+            "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: others,"
+            " start: baseline + first days}\ndefine:\n"
+        },
+    ),
+    Case(
+        "... what is wrong with it is told of that item only",
+        one("number: size"),
+        {"days": -5, "word": "new", "items": [{"on": "2020-06-18"}, {"on": "2020-06-17"}, {}]},
+        (
+            "visit_occurrence visit.scan 21 visit_start_date=1999-12-27",
+            *entries("2000-01-04", "2000-01-03", ""),
+            "episode episode.per[1] 91 episode_start_datetime=2000-01-03 episode_object_concept_id=50",
+        ),
+        (
+            "episode.per: invalid $.days: the end lies before the start",
+            "episode.per: invalid $.word: 'episode_source_value' has nothing for this value in 'map'",
+        ),
+        mapping={
+            "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: items, start: on, end: scan,"
+            " source_value: {from: $.word, map: {known: K}}}\ndefine:\n"
+        },
     ),
     Case(
         "an episode with each: no item, no episode and no event",
@@ -413,14 +477,14 @@ CASES = [
         },
     ),
     Case(
-        "an episode of an item asks for another of the same list, also for one that a later item begins",
+        "an episode of an item asks for another of the same list, also for one that another item begins",
         one("number: size"),
-        {"items": [{"on": "2020-06-17"}, {"flag": True, "on": "2020-06-16"}]},
+        {"items": [{"on": "2020-06-16"}, {"flag": True, "on": "2020-06-17"}]},
         (
-            *entries("2000-01-03", "2000-01-02"),
-            "episode episode.per[1] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
-            "episode episode.then[0] 91 episode_start_datetime=2000-01-03 episode_object_concept_id=50",
-            "episode episode.with_it[0] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+            *entries("2000-01-02", "2000-01-03"),
+            "episode episode.per[1] 91 episode_start_datetime=2000-01-03 episode_object_concept_id=50",
+            "episode episode.then[0] 91 episode_start_datetime=2000-01-02 episode_object_concept_id=50",
+            "episode episode.with_it[0] 91 episode_start_datetime=2000-01-03 episode_object_concept_id=50",
         ),
         mapping={
             "define:\n": "  per: {concept: 91 Part, object: 50 Finding, each: items, when: flag, start: on}\n"
@@ -699,3 +763,10 @@ def test_a_condition_of_an_episode_of_items_uses_the_values_of_every_item(tmp_pa
     on = "2020-06-16"
     found = fates(plan, {"items": [{"flag": False}, {"flag": True, "on": on}, {"flag": True, "on": on}]})
     assert set(found.values()) == {"mapped"}
+
+
+def test_every_date_that_an_episode_of_items_compares_is_used(tmp_path: Path) -> None:
+    words = "per: {concept: 91 Part, object: 50 Finding, each: others, start: baseline + first days}"
+    plan = compiled(tmp_path, one("number: size"), {"define:\n": f"  {words}\ndefine:\n"})
+    found = fates(plan, {"others": [{"first": 3}, {"first": 1}, {"first": 10**9}, {"first": 2}]})
+    assert list(found.values()) == ["mapped", "mapped", "problem", "mapped"]

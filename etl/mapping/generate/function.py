@@ -5,7 +5,7 @@ generated source is four times faster, because constants are folded into the row
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from itertools import groupby
 
 from etl.identity import CASE_SHIFT, LEVEL_BITS
@@ -155,30 +155,64 @@ class _Generator:
                 # What a condition reads outside the list decides also when the list is empty.
                 read = walk.sources(tuple(rule.when for rule in together), of_items=False)
                 self._used(tuple(one for one in read if _holds(item_scope(one.segments), outer)))
+            if together[0].target.table == EPISODE and scope:
+                self._episode_of_items(together[0])
+                continue
             with ExitStack() as stack:
                 self.steps.into(stack, together, outer)
                 for rule in together:
                     self._rule(rule, parent, parent_id)
 
-    def _rule(self, rule: bound.BoundRule, parent: bound.BoundRule | None, parent_id: str | None) -> None:
-        self.lines.add(f"# {rule.name} ({rule.place.file}:{rule.place.line})")
+    def _episode_of_items(self, rule: bound.BoundRule) -> None:
+        """An episode is written once: find the item with the earliest start, then write it."""
+        place, start = f"at_{identifier(rule.name)}", episode_start(rule)
+        self.lines.add(f"{place} = None")
+        guard = self._guard(rule)
         with ExitStack() as stack:
-            self._used(rule.when)
-            if rule.target.table == EPISODE and rule.scope:
-                stack.enter_context(self.lines.block(f"if {identifier(rule.name)} is None:"))
-            guard = self._guard(rule)
-            with ExitStack() as inside:
-                if guard:
-                    inside.enter_context(self.lines.block(f"if {' and '.join(guard)}:"))
-                visit, date = self.dates.of(rule, parent, inside, lambda: self.losses.undated(rule))
-                row = self.rows.row(rule, visit, date, parent, parent_id, set(guard), self._item(rule.scope))
-                self._remember(rule, row, date)
-                self._used((rule.concept, rule.columns, rule.visit, rule.date, rule.end))
-                self._rules(rule.rows, rule.scope, rule, row)
-            only_here = self.losses.only_in(rule)
-            if guard and only_here:
-                with self.lines.block("else:"):
-                    self.losses.lost(rule, UNMET, only_here)
+            self.steps.into(stack, (rule,), ())
+            self._heading(rule)
+            with self._guarded(rule, guard) as inside:
+                _, date = self.dates.of(rule, None, inside, lambda: self.losses.undated(rule))
+                self._used(rule.date)
+                with self.lines.block(f"if {start} is None or {date} < {start}:"):
+                    self.lines.add(f"{place}, {start} = {item_key(rule.scope)}, {date}")
+        with ExitStack() as stack:
+            self.steps.at(stack, rule, place)
+            self._row(rule, (None, start), None, None, guard)
+
+    def _rule(self, rule: bound.BoundRule, parent: bound.BoundRule | None, parent_id: str | None) -> None:
+        self._heading(rule)
+        guard = self._guard(rule)
+        with self._guarded(rule, guard) as inside:
+            dated = self.dates.of(rule, parent, inside, lambda: self.losses.undated(rule))
+            self._row(rule, dated, parent, parent_id, guard)
+
+    def _heading(self, rule: bound.BoundRule) -> None:
+        self.lines.add(f"# {rule.name} ({rule.place.file}:{rule.place.line})")
+        self._used(rule.when)
+
+    @contextmanager
+    def _guarded(self, rule: bound.BoundRule, guard: list[str]) -> Iterator[ExitStack]:
+        """Code for when the rule applies; otherwise what is lost with it is told."""
+        with ExitStack() as inside:
+            if guard:
+                inside.enter_context(self.lines.block(f"if {' and '.join(guard)}:"))
+            yield inside
+        only_here = self.losses.only_in(rule)
+        if guard and only_here:
+            with self.lines.block("else:"):
+                self.losses.lost(rule, UNMET, only_here)
+
+    def _row(
+        self, rule: bound.BoundRule, dated: tuple[str | None, str], parent: bound.BoundRule | None,
+        parent_id: str | None, guard: list[str],
+    ) -> None:  # fmt: skip
+        """The rule's row, with its visit and date, and the rows recorded of it."""
+        visit, date = dated
+        row = self.rows.row(rule, visit, date, parent, parent_id, set(guard), self._item(rule.scope))
+        self._remember(rule, row, date)
+        self._used((rule.concept, rule.columns, rule.visit, rule.date, rule.end))
+        self._rules(rule.rows, rule.scope, rule, row)
 
     def _guard(self, rule: bound.BoundRule) -> list[str]:
         parts = [condition(rule.when, self.names)] if rule.when is not None else []
@@ -197,7 +231,8 @@ class _Generator:
             self.lines.add(f"{date_variable(rule)}{at} = {date}")
         elif rule.target.table == EPISODE:
             self.lines.add(f"{identifier(rule.name)} = {row}")
-            self.lines.add(f"{episode_start(rule)} = {date}")
+            if date != episode_start(rule):
+                self.lines.add(f"{episode_start(rule)} = {date}")
         for scope in self.linked.get(rule.name, ()):
             first = first_row(self.numbers[rule.name], scope)
             if scope:
@@ -242,7 +277,7 @@ class _Generator:
 
 
 def _loop_of(rule: bound.BoundRule) -> tuple[Segments, str]:
-    """What rules of one loop have in common. An episode may ask for another that a later item begins."""
+    """What rules of one loop have in common. An episode has its own: it may ask for one of any other item."""
     return rule.scope, rule.name if rule.target.table == EPISODE else ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.identity import capacities
 from etl.mapping import bound, walk
-from etl.mapping.generate.emit import Lines, Names, identifier, located
+from etl.mapping.generate.emit import Lines, Names, identifier, item_key, located
 from etl.mapping.paths import ITEM, Segments, depth, item_scope
 
 
@@ -37,6 +37,16 @@ class Steps:
         for scope in _scopes(outer, rules[0].scope):
             self._check_room(scope, deepest)
             stack.enter_context(self._loop(scope, inner, lists))
+
+    def at(self, stack: ExitStack, rule: bound.BoundRule, place: str) -> None:
+        """Step to the rule's item at the positions in a variable, where they are known."""
+        stack.enter_context(self.lines.block(f"if {place} is not None:"))
+        self.lines.add(f"{item_key(rule.scope)} = {place}")
+        sources, lists = {one.segments for one in walk.rule_sources(rule)}, lists_of(rule)
+        for scope in _scopes((), rule.scope):
+            array = self.names.of(scope[:-1])
+            self.lines.add(f"{self.names.of(scope)} = {array}[i{depth(scope) - 1}]")
+            self.load(scope, sources, lists)
 
     def to(self, stack: ExitStack, scope: Segments, sources: set[Segments], lists: set[Segments]) -> None:
         """Step into the lists that hold an item, from the case, to read sources; no row is made of it."""

@@ -242,6 +242,12 @@ INVASIVE_LINE = Line(
             )
         ),
         Example(
+            "the earliest of follow-ups in whatever order",
+            followed(record(500, T="cT4"), record(400, T="cT3"), record(300, T="cT2"), record(400, N="cN1")),
+            (part("invasive_follow_up[1]", INVASIVE, "cT3", start="2001-02-04"),),
+            form=SURGERY,
+        ),
+        Example(
             "invasive already at baseline: once",
             mri(T="cT3") | followed(record(400, T="cT3")),
             (part("invasive", INVASIVE, "cT3"),),
