@@ -219,7 +219,11 @@ CELLS = [
     ("of_item", OF, "the first `item` of its item, if any<br>event of `episode.start`"),
     ("of_item", WHEN, "earliest of date of visit `entry`, start of episode `start`"),
     ("of_all", WHEN, "earliest of dates of visit `entry`, baseline"),
-    ("episode.start", CONDITION, "once, for the first item of `list`<br>when `list[*].p` is true"),
+    (
+        "episode.start",
+        CONDITION,
+        "once, for the item of `list` with the earliest start<br>when `list[*].p` is true",
+    ),
     ("episode.start", WHEN, "date of visit `entry`<br>until date of visit `first` + 1 years"),
     ("visit.first", WHEN, "first known of: `day`, moved with the baseline; baseline + `days` days"),
 ]

@@ -80,8 +80,9 @@ class RuleTables:
         """What must hold for a row, as the generated code asks it."""
         above = self.parents.get(rule.name)
         if rule.scope and (above is None or above.scope != rule.scope):
-            which = "once, for the first" if rule.target.table == EPISODE else "for each"
-            yield f"{which} item of {dotted(rule.scope[:-1])}"
+            items = dotted(rule.scope[:-1])
+            once = f"once, for the item of {items} with the earliest start"
+            yield once if rule.target.table == EPISODE else f"for each item of {items}"
         parts = [self.words.condition(rule.when)] if rule.when is not None else []
         concept = self.words.says(rule.concept)
         said = [self.words.says(one) for one in rule.drivers] if concept is None else [concept]
