@@ -29,7 +29,7 @@ MappingsOption = Annotated[
 ]
 
 #: Columns of a table in a file or a pipe, where there is no terminal to ask.
-_FILE_WIDTH = 120
+_FILE_WIDTH = 160
 _ENDLESS = 1_000_000
 
 #: Results go to stdout, everything else to stderr, so that a pipe gets results only.
