@@ -216,3 +216,36 @@ def test_a_visit_or_episode_is_there_for_the_sections_of_those_that_name_it(tmp_
         "episode episode.part 91 episode_parent_id=episode.whole episode_object_concept_id=50",
         "episode_event 1147138 episode_id=episode.part event_id=r",
     ]
+
+
+def test_a_visit_is_not_there_for_an_episode_that_only_ends_with_it(tmp_path: Path) -> None:
+    both = "B: {title: Form B, use_cases: [2], sections: [main]"
+    anchors = (
+        "  late: {concept: 21 Scan visit, date: baseline + count days}\n"
+        "episodes:\n"
+        "  early: {concept: 91 Part, object: 50 Finding, start: late, when: flag}\n"
+        "  course:\n"
+        "    {concept: 91 Part, object: 50 Finding, start: {earliest: [late, early, start]},"
+        " end: [early, {latest: [late, start]}]}\n"
+    )
+    plan = compiled(
+        tmp_path,
+        "r: {table: measurement, concept: 60 Size, number: size, visit: start, episode: course}",
+        {both: both.replace("[main]", "[main, more]"), "episodes:\n": anchors},
+        more="s: {table: measurement, concept: 60 Size, number: score, visit: late, episode: early}\n",
+    )
+    document = {"count": 9, "flag": True, "size": 1}
+    shown = mini.run(plan, {"form": "A", **document})
+    assert shown.rows == [
+        "measurement r 60 value_as_number=1 value_source_value=1",
+        "episode episode.course 91 episode_object_concept_id=50",
+        "episode_event 1147138 episode_id=episode.course event_id=r",
+    ]
+    assert sorted(shown.problems) == [
+        f"episode.early: invalid $.flag: {TOLD}",
+        f"visit.late: invalid $.count: {TOLD}",
+    ]
+    assert traced(plan, {"form": "A", **document}) == shown
+    there = mini.run(plan, {"form": "B", **document})
+    assert "visit_occurrence visit.late 21 visit_start_date=2000-01-10" in there.rows
+    assert there.problems == []

@@ -1,6 +1,6 @@
 """Which forms write what: the rules of a section, and the visits and episodes that they use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -36,14 +36,13 @@ class Sections:
             for rule in bound.with_rows(top):
                 for name in _anchors_used(rule):
                     used[name].add(str(rule.section))
-        # Visits and episodes name only earlier ones.
-        for anchor in reversed(anchors):
-            for name in _anchors_used(anchor):
-                used[name] |= used[anchor.name]
+        _spread(used, anchors)
         for anchor in anchors:
             # What no rule uses stands where its dates stand.
             dated = (used[name] for name in walk.anchors(anchor.date))
-            self._of[anchor.name] = frozenset(used[anchor.name] or set().union(*dated))
+            used[anchor.name] = used[anchor.name] or set().union(*dated)
+        _spread(used, anchors)
+        self._of.update((name, frozenset(sections)) for name, sections in used.items())
 
     def of(self, rule: bound.BoundRule) -> Names:
         """The sections that a rule, visit or episode is part of; none: it is for every form."""
@@ -78,14 +77,30 @@ class Sections:
 
 
 def _anchors_used(rule: bound.BoundRule) -> Iterator[str]:
-    """The visits and episodes that a rule, visit or episode names."""
+    """The visits and episodes that a rule of a section names."""
     yield from (f"visit.{name}" for name in _visits(rule.visit))
     yield from walk.anchors((*rule.date, *rule.end))
     yield from (f"episode.{one.episode}" for one in walk.conditions(walk.parts(rule), bound.HasEpisode))
     if rule.episode is not None:
         yield f"episode.{rule.episode}"
-    if rule.parent is not None:
-        yield f"episode.{rule.parent}"
+
+
+def _spread(used: dict[str, set[str]], anchors: Sequence[bound.BoundRule]) -> None:
+    """Add the sections of each visit and episode to those of what it needs; that stands before it."""
+    for anchor in reversed(anchors):
+        for name in _anchors_needed(anchor):
+            used[name] |= used[anchor.name]
+
+
+def _anchors_needed(anchor: bound.BoundRule) -> Iterator[str]:
+    """The visits and episodes without which a visit or an episode is not written, or is part of none.
+
+    Those that its end, a condition or one of several dates names may be missing: then they are not known.
+    """
+    if len(anchor.date) == 1 and not isinstance(anchor.date[0], bound.Extreme):
+        yield from walk.anchors(anchor.date)
+    if anchor.parent is not None:
+        yield f"episode.{anchor.parent}"
 
 
 def _visits(node: bound.Expression | None) -> Iterator[str]:
