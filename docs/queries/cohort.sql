@@ -6,10 +6,11 @@ WITH scored AS (
      WHERE measurement_concept_id = 2000000004      -- PI-RADS score
      GROUP BY person_id
 ), psa AS (
-    SELECT person_id, value_as_number AS psa
+    SELECT person_id, avg(value_as_number) AS psa   -- a patient with two forms has two baselines
       FROM omop.measurement
      WHERE measurement_concept_id = 44793131        -- Total PSA level
        AND measurement_date = DATE '2000-01-01'     -- the baseline
+     GROUP BY person_id
 ), spread AS (
     SELECT person_id,
            bool_or(measurement_concept_id = 36769243) AS nodes,   -- Distant spread to lymph node
@@ -23,7 +24,7 @@ SELECT pi_rads AS "PI-RADS",
        count(*) FILTER (WHERE nodes) AS "lymph nodes",
        count(*) FILTER (WHERE bone) AS bone
   FROM scored
-  JOIN psa USING (person_id)
+  LEFT JOIN psa USING (person_id)
   JOIN spread USING (person_id)
  GROUP BY pi_rads
  ORDER BY pi_rads;

@@ -248,6 +248,19 @@ def test_an_episode_of_records_is_of_the_earliest_in_whatever_order(
     assert found == [(item, t, f"2000-01-{1 + day:02} 00:00:00") for day, item, t in sorted(invasive)[:1]]
 
 
+@thorough
+@every_case
+def test_a_disease_is_confined_until_it_goes_further(document: dict[str, Any]) -> None:
+    episodes = decoded(transform(PLAN, document, KEY)).get("episode", [])
+    confined = [row for row in episodes if row["episode_concept_id"] == "32942"]
+    further = [row for row in episodes if row["episode_concept_id"] in ("32943", "32944")]
+    for row in confined:
+        for other in further:
+            # A follow-up that is recorded as earlier than the MRI contradicts it: the end is told.
+            before = other["episode_start_datetime"] < row["episode_start_datetime"]
+            assert before or row["episode_end_datetime"] <= other["episode_start_datetime"]
+
+
 PATIENT_WORDS = st.sampled_from(["Zyx wvut", "9876.54321"])
 
 

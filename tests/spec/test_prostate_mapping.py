@@ -137,19 +137,14 @@ CASES = [
         ),
     ),
     Case(
-        "a carcinoma class without a concept",
+        "a carcinoma class without a concept of its own is a malignant neoplasm of the prostate",
         {"cancerDiagnosis": {"carcinomaClass": "Small cell carcinoma"}},
         ("lesion", "episode.disease"),
         (
-            f"condition_occurrence lesion[0] 0 condition_start_date=2000-01-21 {MRI}"
+            f"condition_occurrence lesion[0] 200962 condition_start_date=2000-01-21 {MRI}"
             " condition_source_value='Small cell carcinoma'",
-            "episode episode.disease 32533 episode_end_datetime=2001-04-01",
+            "episode episode.disease 32533 episode_end_datetime=2001-04-01 episode_object_concept_id=200962",
             EVENT.format(1147127, "lesion[0]"),
-        ),
-        (
-            "episode.disease: unmapped $.cancerDiagnosis.carcinomaClass: no concept for this value in"
-            " 'carcinoma'",
-            "lesion: unmapped $.cancerDiagnosis.carcinomaClass: no concept for this value in 'carcinoma'",
         ),
     ),
     # -- prostatectomy
@@ -551,13 +546,14 @@ CASES = [
     Case(
         "an MRI after the final diagnosis: no episode ends before it starts",
         {"imagingInfo": {"daysAfterBaselineMRI": 500}, "finalDiagnosis": {"monthsFinalDiagnosis": 1}},
-        ("episode.disease", "episode.confined"),
+        ("episode.disease", "episode.metastatic", "episode.confined"),
         (
             "episode episode.disease 32533 episode_end_datetime=2001-05-15 episode_object_concept_id=4161028",
-            "episode episode.confined 32942 episode_start_datetime=2001-05-15"
+            "episode episode.metastatic 32944 episode_start_datetime=2001-05-15"
+            " episode_parent_id=episode.disease episode_object_concept_id=4161028 episode_source_value=cM1",
+            "episode episode.confined 32942 episode_start_datetime=2001-05-15 episode_end_datetime=2001-05-15"
             " episode_parent_id=episode.disease episode_object_concept_id=4161028 episode_source_value=cT2a",
         ),
-        ("episode.confined: invalid $.finalDiagnosis.monthsFinalDiagnosis: the end lies before the start",),
     ),
     # -- nothing recorded
     Case(

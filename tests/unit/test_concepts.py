@@ -210,7 +210,7 @@ VALUE_MAPS = {
     "carcinoma": targets(
         "Acinar adenocarcinoma;Ductal adenocarcinoma;Intraductal carcinoma;Mucinous adenocarcinoma;"
         "Neuroendocrine carcinoma;Small cell carcinoma;Other",
-        4161028, 0, 0, 0, 0, 0, 0,
+        4161028, *[200962] * 6,
     ),
     "family": targets("yes;no;unknown", 4167217, 4051104, 4236282),
     "img_type": targets(

@@ -18,7 +18,6 @@ from tests.spec.table_23.notation import (
     measured,
     observed,
     procedure,
-    unmapped,
     visit,
 )
 
@@ -282,10 +281,14 @@ LESIONS_OF_RECORD = Line(
             ),
         ),
         Example(
-            "a class without a concept",
+            "a class without a concept of its own",
             followed({**mri(300), **classed("Other"), "lesions": [{}]}),
-            (found("[0][0]", 0, "Other"), event(CONDITION, "follow_up_lesion[0][0]")),
-            (unmapped("follow_up_lesion", CLASS, "carcinoma"),),
+            (found("[0][0]", 200962, "Other"), event(CONDITION, "follow_up_lesion[0][0]")),
+        ),
+        Example(
+            "a negative biopsy, although there is a class at baseline",
+            {**classed(ACINAR), **followed({**mri(300), "fupBiopsyNegative": True, "lesions": [{}]})},
+            (found("[0][0]", 4115735, "lesion"), event(CONDITION, "follow_up_lesion[0][0]")),
         ),
         Example(
             "neither, and a class at baseline: that class",

@@ -81,7 +81,6 @@ DISEASE_LINE = Line(
             Example(
                 f"{code} of a specimen, though no prostatectomy is recorded",
                 {"prostatectomyInfo": {"stage": {code[1]: code}}},
-                (disease(),),
                 problems=(
                     f"{code[1].lower()}_prostatectomy: invalid $.prostatectomyInfo.stage.{code[1]}: {UNMET}",
                 ),
@@ -196,6 +195,28 @@ INVASIVE_LINE = Line(
             for code in ("cT3", "cT3a", "cT3b", "cT4")
         ),
         Example("cN1 at MRI", mri(T="cT2", N="cN1"), (part("invasive", INVASIVE, "cN1"),)),
+        Example(
+            "cT3 of a biopsy and pT3 of a prostatectomy that were not performed",
+            {
+                "biopsyInfo": {"biopsyPerformed": None, "stage": {"T": "cT3"}},
+                "prostatectomyInfo": {"prostatectomyPerformed": False, "stage": {"T": "pT3"}},
+            },
+            problems=(
+                f"t_biopsy: invalid $.biopsyInfo.stage.T: {UNMET}",
+                f"t_prostatectomy: invalid $.prostatectomyInfo.stage.T: {UNMET}",
+            ),
+        ),
+        Example(
+            "cT3 at a follow-up's biopsy: on its day, not the MRI's",
+            followed(
+                {
+                    **record(400),
+                    "biopsyInfo": {"biopsyPerformed": True, "daysAfterBaseline": 500, "stage": {"T": "cT3"}},
+                }
+            ),
+            (part("invasive_follow_up[0]", INVASIVE, "cT3", "2001-05-15", of=POSITIVE),),
+            form=SURVEILLANCE,
+        ),
         Example("cT3 at biopsy", biopsy(T="cT3"), (part("invasive", INVASIVE, "cT3"),)),
         *(
             Example(

@@ -159,7 +159,8 @@ IMAGING_PERFORMED = Line(
     "imagingPerformed",
     "as imaging above",
     at=("$.finalDiagnosis.imagingPerformed",),
-    rules=("final_imaging",),
+    rules=("final_imaging", "final_imaging_unspecified"),
+    errata=(29,),
     examples=(
         *(
             Example(
@@ -169,7 +170,14 @@ IMAGING_PERFORMED = Line(
             )
             for answer in (True, None)
         ),
-        Example("true, no modality", final(imagingPerformed=True)),
+        *(
+            Example(
+                f"true, modalities {modalities}",
+                final(imagingPerformed=True, imagingType=modalities),
+                (procedure("final_imaging_unspecified", 0, "imgMod", FINAL),),
+            )
+            for modalities in (None, [])
+        ),
         Example(
             "false, though modalities are recorded",
             final(imagingPerformed=False, imagingType=["CT", "MRI"]),

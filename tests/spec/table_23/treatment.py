@@ -90,9 +90,9 @@ def toxicity_line(field: str, rule: str, d4_4: str, concept: int, *errata: int) 
                 for grade, value in {"0": 0, **GRADES}.items()
             ),
             Example(
-                "without radiotherapy it is recorded of nothing",
+                "without a technique it tells of a radiotherapy all the same",
                 treatment(**{field: 2}),
-                (row(2, 2000000028, ""),),
+                (row(2, 2000000028, "radiotherapy"), event(MEASUREMENT, rule, "episode.radiotherapy")),
             ),
             Example("not recorded", treatment(**{field: None})),
         ),
