@@ -61,7 +61,7 @@ def _foresee(
     names = {one: concept.concept_name for one, concept in _described(connection, concepts, ids).items()}
     return Impact(
         mapping=plan.mapping,
-        cases=cases,
+        cases=cases - len(found.failures),
         changed=found.cases,
         rules=rule_impacts(versions(_plans(connection, plan), plan.rules), rules, found) if cases else (),
         concepts=concept_impacts(found, names, (*LOAD_ORDER, "observation_period")),

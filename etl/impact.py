@@ -61,7 +61,7 @@ class Impact:
 
     mapping: str
     cases: int
-    """Cases that it would make anew."""
+    """Cases that it would make anew; the ``failures`` are not among them."""
     changed: int
     """Of these, the cases whose own rows or problems would differ."""
     rules: tuple[RuleImpact, ...]

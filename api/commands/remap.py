@@ -125,13 +125,21 @@ def _print_impact(impact: Impact) -> None:
 
 
 def _sentence(impact: Impact) -> str:
-    if not impact.cases:
+    if not impact.cases and not impact.failures:
         return NOTHING
     whose = "its" if impact.cases == 1 else "their"
     anew = f"{plural(impact.cases, 'case')} would be made anew"
+    if impact.failures:
+        anew += f", {len(impact.failures):,} would stay as {_they_are(len(impact.failures))}"
+    if not impact.cases:
+        return f"{anew}."
     if not impact.changed:
         return f"{anew}; none of {whose} rows and problems would change."
     return f"{anew}; the rows or problems of {impact.changed:,} would change."
+
+
+def _they_are(cases: int) -> str:
+    return "it is" if cases == 1 else "they are"
 
 
 def _rules_table(impact: Impact) -> Table:
@@ -238,6 +246,7 @@ def _print_json(impact: Impact) -> None:
         "mapping": impact.mapping,
         "cases": impact.cases,
         "changed": impact.changed,
+        "failed": len(impact.failures),
         "rules": rules,
         "tables": {name: rows._asdict() for name, rows in impact.tables.items()},
         "concepts": concepts,

@@ -104,6 +104,7 @@ def test_the_preview_as_json_and_csv(ingested: Run, folder: Path) -> None:
             "mapping": "mini",
             "cases": 12,
             "changed": 4,
+            "failed": 0,
             "rules": [
                 {
                     "rule": "graded",
@@ -132,11 +133,35 @@ def test_a_case_that_fails_is_named_and_keeps_its_rows(ingested: Run, folder: Pa
     why = "its document is no longer valid: the schema has changed since it landed; send it again"
     said = ingested("remap", "--dry-run", "--mappings", folder)
     assert (said.code, f" would stay as it is: {why}\n" in said.out) == (0, True)
+    assert lines(said.out)[0] == (
+        "11 cases would be made anew, 1 would stay as it is; the rows or problems of 4 would change."
+    )
     said = ingested("remap", "--mappings", folder)
     assert (said.code, f" stays as it was: {why}\n" in said.out) == (1, True)
     assert "1 case was loaded with another version" in ingested("status").out
     said = ingested("remap", "--mappings", folder)
     assert (said.code, said.out.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("oldest", "cases", "told"),
+    [
+        (61, 3, ", 9 would stay as they are; none of their rows and problems would change."),
+        (59, 0, ", 12 would stay as they are."),
+    ],
+)
+def test_cases_that_would_fail_are_not_counted_as_made_anew(
+    ingested: Run, folder: Path, oldest: int, cases: int, told: str
+) -> None:
+    age = '"age": {"type": "integer"'
+    mini.change(folder, mini.SCHEMA, age, f'{age}, "maximum": {oldest}')
+    said = ingested("remap", "--dry-run", "--mappings", folder)
+    assert (said.code, said.out.splitlines()[0]) == (0, f"{cases} cases would be made anew{told}")
+    found = json.loads(ingested("remap", "--dry-run", "--format", "json", "--mappings", folder).out)
+    assert (found["cases"], found["failed"], found["changed"]) == (cases, 12 - cases, 0)
+    assert len(found["failures"]) == 12 - cases
+    said = ingested("remap", "--mappings", folder)
+    assert ("loaded" in said.out, said.out.count("stays as it was")) == (cases > 0, 12 - cases)
 
 
 @pytest.mark.parametrize("option", [(), ("--dry-run",)], ids=["remap", "preview"])

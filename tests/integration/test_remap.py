@@ -97,7 +97,8 @@ def test_the_preview_writes_nothing_and_tells_what_a_remap_then_does(
     assert {(one.rule, one.kind): (one.appear, one.vanish) for one in impact.problems} == {
         key: (come[key], gone[key]) for key in come | gone
     }
-    assert (impact.cases, impact.failures) == (12, counts.failures)
+    assert (impact.cases, impact.failures) == (counts.cases, counts.failures)
+    assert impact.cases + len(impact.failures) == 12
     assert impact.changed == len(cases_of(found) | {key[0] for key in problems_of_cases(before, after)})
     assert sum((Counter(one.rows._asdict()) for one in impact.rules), Counter()) == Counter(
         impact.total._asdict()
