@@ -95,6 +95,13 @@ def parts(rule: BoundRule) -> tuple[Any, ...]:
     return (rule.when, rule.concept, rule.drivers, rule.columns, rule.visit, rule.date, rule.end)
 
 
+def held(rule: BoundRule) -> tuple[Any, ...]:
+    """What the rule's row holds: not what it decides by, and of a visit or an episode only its dates."""
+    if rule.section is None:
+        return (*dating(rule.date), *dating(rule.end))
+    return (rule.concept, rule.drivers, rule.columns, rule.visit, rule.date, rule.end)
+
+
 def rule_sources(rule: BoundRule) -> tuple[Source, ...]:
     """What one rule reads itself, without the rows recorded of it, each once."""
     return tuple(dict.fromkeys(sources(parts(rule))))

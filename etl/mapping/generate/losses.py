@@ -34,7 +34,7 @@ class LossWriter:
     def __post_init__(self) -> None:
         rules = tuple(self.mapping.every_rule())
         self.readers = _names_by_place(self.mapping, ((rule.name, walk.parts(rule)) for rule in rules))
-        self.holders = _names_by_place(self.mapping, ((rule.name, _held(rule)) for rule in rules))
+        self.holders = _names_by_place(self.mapping, ((rule.name, walk.held(rule)) for rule in rules))
 
     def undated(self, rule: bound.BoundRule) -> None:
         """What is lost when a row has no date: every value that it or the rows recorded of it would hold."""
@@ -121,13 +121,6 @@ def _own(rule: bound.BoundRule, said: Callable[[bound.BoundRule], Any]) -> Itera
     deeper = (each for row in rule.rows if row.scope != rule.scope for each in bound.with_rows(row))
     read = walk.sources(tuple(said(each) for each in (rule, *deeper)), of_items=False)
     return (one for one in read if one.facts.leaf and _stands_at(one, rule.scope))
-
-
-def _held(rule: bound.BoundRule) -> tuple[Any, ...]:
-    """What the rule's row holds: not what it decides by, and of a visit or an episode only its dates."""
-    if rule.section is None:
-        return (*walk.dating(rule.date), *walk.dating(rule.end))
-    return (rule.concept, rule.drivers, rule.columns, rule.visit, rule.date, rule.end)
 
 
 def _names_by_place(

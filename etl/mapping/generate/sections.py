@@ -61,19 +61,33 @@ class Sections:
         # A rule of a section before the visits and episodes: it is what a reader looks for.
         for rule in sorted(self.mapping.every_rule(), key=lambda one: one.section is None):
             for source in walk.rule_sources(rule):
-                if source.facts.leaf and self.of(rule):
+                if source.facts.leaf:
                     readers.setdefault(source.segments, []).append(rule)
         # The case's keys, the person and the baseline are for every form.
         shared: set[Segments] = {(key,) for _, key in self.mapping.folder.mapping.case if key is not None}
         shared |= {one.segments for one in walk.sources(self.mapping.shared)}
         every = self.mapping.folder.mapping.forms
         for segments, rules in readers.items():
-            # Visits and episodes only depend on what the rules of sections hold.
-            holding = [rule for rule in rules if rule.section is not None] or rules
-            sections = frozenset[str]().union(*map(self.of, holding))
-            lacking = tuple(name for name, form in every.items() if not sections & set(form.sections))
-            if lacking and segments not in shared:
-                yield Leaf(segments, rules[0], min(self.of(rules[0])), lacking)
+            home = self._home(segments, rules)
+            lacking = tuple(name for name, form in every.items() if not home & set(form.sections))
+            if home and lacking and segments not in shared:
+                told = next(rule for rule in rules if self.of(rule) and self.of(rule) <= home)
+                yield Leaf(segments, told, min(self.of(told)), lacking)
+
+    def _home(self, segments: Segments, readers: Sequence[bound.BoundRule]) -> Names:
+        """The sections that a leaf belongs to; none: it is for every form.
+
+        These are the sections of the rows that may hold its value. A value that rules only decide by belongs
+        to the first of them: those of other sections ask for what is recorded there.
+        """
+        holding = [rule for rule in readers if segments in _places_held(rule)]
+        asking = [rule for rule in readers if rule.section is not None][:1]
+        sections = [self.of(rule) for rule in holding or asking or readers]
+        return frozenset().union(*sections) if all(sections) else frozenset()
+
+
+def _places_held(rule: bound.BoundRule) -> frozenset[Segments]:
+    return frozenset(one.segments for one in walk.sources(walk.held(rule)))
 
 
 def _anchors_used(rule: bound.BoundRule) -> Iterator[str]:
