@@ -19,6 +19,7 @@ class Result:
 
     rows: Rows
     problems: tuple[Problem, ...]
+    """Each once, in the order in which they were found."""
     first_date: str
     last_date: str
     """ISO dates of the earliest and the latest row."""
@@ -31,9 +32,10 @@ def transform(plan: Plan, document: Document, key: CaseKey) -> Result:
     """
     pack(key.case_id, 1)
     rows = plan.empty_rows()
-    problems: list[Problem] = []
-    first, last = plan.run(document, *key, rows, lambda *problem: problems.append(Problem(*problem)))
-    return Result(rows, tuple(problems), first, last)
+    told: list[tuple[int | None, str, str, str]] = []
+    first, last = plan.run(document, *key, rows, lambda *problem: told.append(problem))
+    # Rows that a rule makes of the same value, or columns of one, may all say the same of it.
+    return Result(rows, tuple(map(Problem._make, dict.fromkeys(told))), first, last)
 
 
 def decode(plan: Plan, table: str, line: str) -> dict[str, str | None]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests import mini
 from tests.language import Case, compiled, every, fates, holds, one
 
 UNMET = "recorded, but the condition of its rule does not hold"
@@ -132,3 +133,18 @@ def test_no_value_is_left_without_a_fate(tmp_path: Path, case: Case) -> None:
     assert "unused" not in found.values()
     told = {problem.split(": ")[1].removeprefix("invalid ") for problem in case.problems}
     assert {path for path, fate in found.items() if fate == "problem"} == told & set(found)
+
+
+def test_what_two_columns_of_a_row_say_of_one_value_is_told_once(tmp_path: Path) -> None:
+    set_too = "set: {qualifier_concept_id: {from: grade, via: gaps}}"
+    rule = (
+        "{table: observation, concept: 97 Seen, value: {from: grade, via: gaps}, visit: start, "
+        + set_too
+        + "}"
+    )
+    plan = compiled(tmp_path, f"a: {rule}\nb: {{like: a}}", {})
+    reason = "no concept for this value in 'gaps'"
+    assert mini.run(plan, {"grade": "low"}).problems == [
+        f"a: unmapped $.grade: {reason}",
+        f"b: unmapped $.grade: {reason}",
+    ]
