@@ -19,7 +19,7 @@ from etl.mapping.tables import LOAD_ORDER
 from etl.pick import BATCH, Which, count, last_person, pick
 from etl.plan import Plan, Rule
 from etl.register import foreseen_numbers
-from etl.remap import Done
+from etl.remap import Done, why_nothing
 from etl.setup import DEFAULT_MAPPING, require_current, vocabulary
 from etl.validate import Validator
 from omop_schema.database import translated
@@ -59,6 +59,7 @@ def _foresee(
     rules = _rules(connection, plan)
     ids = {kind.concept for kind in found.rows}
     names = {one: concept.concept_name for one, concept in _described(connection, concepts, ids).items()}
+    nothing = () if cases else (why_nothing(connection, plan.mapping),)
     return Impact(
         mapping=plan.mapping,
         cases=cases - len(found.failures),
@@ -67,7 +68,7 @@ def _foresee(
         concepts=concept_impacts(found, names, (*LOAD_ORDER, "observation_period")),
         problems=problem_impacts(found, rules),
         failures=found.failures,
-        notices=tuple(_notices(connection, concepts)),
+        notices=(*nothing, *_notices(connection, concepts)),
     )
 
 

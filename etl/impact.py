@@ -70,7 +70,7 @@ class Impact:
     failures: tuple[Failure, ...] = ()
     """Cases that would stay as they are."""
     notices: tuple[str, ...] = ()
-    """What to know before applying it, as sentences."""
+    """What to know before applying it, as sentences; first of all why there is nothing to do."""
 
     @property
     def tables(self) -> Mapping[str, Changes]:

@@ -7,13 +7,15 @@ a remap that was stopped or killed leaves whole cases, and the next one does wha
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
 from etl.load import Counts, load, still_valid
 from etl.pick import BATCH, Which, batches, count
 from etl.plan import Plan
 from etl.validate import Validator
 from omop_schema.database import translated
+
+_HELD = text("SELECT mapping, count(*) FROM lake.cases GROUP BY mapping ORDER BY mapping")
 
 
 class Done(NamedTuple):
@@ -45,3 +47,13 @@ def remap(
             if progress:
                 progress(Done(done, max(done, total)))
     return counts
+
+
+def why_nothing(connection: Connection, mapping: str) -> str:
+    """Why no case of a mapping is to be made anew, as a sentence: there is none, or each is up to date."""
+    held = dict(map(tuple, connection.execute(_HELD)))
+    if mapping in held:
+        return "Nothing to do: every case is loaded with this version of the mapping."
+    others = ", ".join(f"'{other}' ({cases:,})" for other, cases in held.items())
+    there = f"it has cases of {others}" if held else "it has no cases yet"
+    return f"Nothing to do: no case of mapping '{mapping}' is in the lake; {there}."

@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Engine
 
 from api.shared import (
     BadInput,
@@ -36,7 +37,6 @@ from etl.setup import prepare
 app = typer.Typer()
 CHANGES = Changes._fields
 COLUMNS = ("table", "concept_id", "concept_name", *CHANGES)
-NOTHING = "Nothing to do: every case is loaded with this version of the mapping."
 
 
 @app.command()
@@ -72,7 +72,7 @@ def remap(
         plan = prepare(engine, folder)
         with _progress() as report:
             counts = stage.remap(engine, plan, every=every, progress=report)
-    _print_counts(counts)
+        _print_counts(counts, engine, plan.mapping)
     raise typer.Exit(int(not counts.whole))
 
 
@@ -103,17 +103,19 @@ def _progress() -> Iterator[Callable[[stage.Done], None] | None]:
         yield report
 
 
-def _print_counts(counts: Counts) -> None:
+def _print_counts(counts: Counts, engine: Engine, mapping: str) -> None:
     if not counts.cases and not counts.failures:
-        out.print(NOTHING)
+        with engine.connect() as connection:
+            out.print(stage.why_nothing(connection, mapping), markup=False)
     print_failures(counts.failures, "stays as it was")
     print_counts(counts)
 
 
 def _print_impact(impact: Impact) -> None:
-    out.print(_sentence(impact))
+    if impact.cases or impact.failures:
+        out.print(_sentence(impact))
     for sentence in impact.notices:
-        out.print(sentence)
+        out.print(sentence, markup=False)
     print_failures(impact.failures, "would stay as it is")
     if impact.rules:
         out.print(_rules_table(impact))
@@ -125,8 +127,6 @@ def _print_impact(impact: Impact) -> None:
 
 
 def _sentence(impact: Impact) -> str:
-    if not impact.cases and not impact.failures:
-        return NOTHING
     whose = "its" if impact.cases == 1 else "their"
     anew = f"{plural(impact.cases, 'case')} would be made anew"
     if impact.failures:

@@ -78,6 +78,23 @@ def test_edit_preview_remap(ingested: Run, folder: Path, lake: Engine) -> None:
     assert ingested("remap", "--mappings", folder).out == NOTHING
 
 
+def test_without_a_case_of_the_mapping_it_says_so_and_what_there_is(
+    run: Run, folder: Path, file: Path, tmp_path: Path
+) -> None:
+    none = "Nothing to do: no case of mapping 'mini' is in the lake; "
+    ways = [(), ("--all",), ("--dry-run",), ("--dry-run", "--all")]
+    for way in ways:
+        assert run("remap", *way, "--mappings", folder) == (0, f"{none}it has no cases yet.\n", "")
+    other = remaps.write(tmp_path / "other")
+    mini.change(other, mini.MAPPING, "name: mini", "name: other")
+    run("ingest", "--mappings", other, file)
+    for way in ways:
+        said = run("remap", *way, "--mappings", folder)
+        assert said == (0, f"{none}it has cases of 'other' (12).\n", "")
+    found = json.loads(run("remap", "--dry-run", "--format", "json", "--mappings", folder).out)
+    assert (found["cases"], found["notices"]) == (0, [f"{none}it has cases of 'other' (12)."])
+
+
 def test_status_and_ingest_name_remap(ingested: Run, folder: Path, tmp_path: Path) -> None:
     remaps.EDITS["nothing"](folder)
     more = remaps.write_documents(tmp_path / "more.ndjson", {**mini.BARE, "id": "N"})

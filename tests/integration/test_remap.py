@@ -23,6 +23,8 @@ from tests import mini, remaps
 from tests.conftest import engine_on, new_database
 from tests.remaps import EDITS
 
+NOTHING = "Nothing to do: every case is loaded with this version of the mapping."
+
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +179,7 @@ def test_a_fixed_value_map_lets_its_problems_vanish(loaded: Engine, folder: Path
         problems=(ProblemImpact("graded", "unmapped", appear=0, vanish=4),),
     )
     assert remap(loaded, prepare(loaded, folder)).problems["graded", "unmapped"] == 0
-    assert foresee(loaded, folder) == Impact("mini", 0, 0, (), (), ())
+    assert foresee(loaded, folder) == Impact("mini", 0, 0, (), (), (), notices=(NOTHING,))
 
 
 def place(folder: Path, start: str) -> str:
@@ -229,7 +231,7 @@ def test_a_rule_that_stands_at_another_list_is_changed_and_its_rows_are_others(
 def test_without_a_change_there_is_nothing_to_do(loaded: Engine, folder: Path) -> None:
     plan = prepare(loaded, folder)
     before = remaps.untouched(loaded)
-    assert foresee(loaded, folder) == Impact("mini", 0, 0, (), (), ())
+    assert foresee(loaded, folder) == Impact("mini", 0, 0, (), (), (), notices=(NOTHING,))
     reports: list[Done] = []
     assert remap(loaded, plan, progress=reports.append) == Counts()
     assert reports == []
@@ -396,5 +398,5 @@ def test_a_concept_described_otherwise_makes_no_case_stale(loaded: Engine, folde
     names = {each.concept_id: each.concept_name for each in mini.CONCEPTS.values()}
     remaps.write_concepts(folder, names | {85: "Tablet"})
     impact = foresee(loaded, folder)
-    assert (impact.cases, len(impact.notices)) == (0, 1)
+    assert (impact.cases, impact.notices[0], len(impact.notices)) == (0, NOTHING, 2)
     assert foresee(loaded, folder, every=True).concepts == ()
