@@ -194,10 +194,7 @@ CASES = [
         ),
         {"word": "c", "flag": True},
         ("measurement r 60",),
-        (
-            "r: invalid $.word: 'measurement_source_value' has nothing for this value in 'map'",
-            "r: invalid $.word: 'measurement_source_value' has nothing for this value in 'map'",
-        ),
+        ("r: invalid $.word: 'measurement_source_value' has nothing for this value in 'map'",),
     ),
     Case(
         "a map that does not know the value is reported, also when the next one does",
