@@ -32,6 +32,8 @@ class IsIn:
 
     source: Source
     values: tuple[Key, ...]
+    group: str | None = None
+    """The name of these values in the mapping."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,8 +150,8 @@ CELLS = [
     (
         "plain",
         CONDITION,
-        "when (`a` is true and `n` is not recorded) or `b` is not one of x, y\0z or `list` has items"
-        " or not (`a` is true or `n` is recorded)",
+        "when (`a` is true and `n` is not recorded)<br>or `b` is not one of x, y\0z<br>or `list` has items"
+        "<br>or not (`a` is true or `n` is recorded)",
     ),
     ("plain", CONCEPT, "[definition outcome](#named-definitions)"),
     ("plain", RULE, "`plain`<br>`one.yaml:1`"),
@@ -188,9 +188,9 @@ CELLS = [
     (
         "asking",
         CONDITION,
-        'when (`list[*].p` is true or `list[*]."q q"` is one of 1, 2) for some item of `list`'
-        " and `list[*].p` is true for no item of `list`"
-        " and `list[*].deep[*]` is recorded for some item of `list[*].deep` for some item of `list`",
+        'when (`list[*].p` is true or `list[*]."q q"` is [good](#groups)) for some item of `list`'
+        "<br>and `list[*].p` is true for no item of `list`"
+        "<br>and `list[*].deep[*]` is recorded for some item of `list[*].deep` for some item of `list`",
     ),
     ("per_entry", SOURCE, "`$.list[*]` Entry<br>`$.days`<br>`$.more`"),
     (

@@ -37,7 +37,8 @@ class Conditions(Paths):
         if source is None or not self.single(source, at.down("path")):
             return None
         values = self._values(node, source, at.down("in"))
-        return bound.IsIn(source, values) if values else None
+        group = node.in_ if isinstance(node.in_, str) else None
+        return bound.IsIn(source, values, group) if values else None
 
     def _values(
         self, node: phrases.IsOneOf, source: bound.Source, at: At

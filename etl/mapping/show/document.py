@@ -16,6 +16,7 @@ from etl.mapping.show.words import (
     place,
     plain,
     table,
+    told_values,
     translations,
 )
 from etl.mapping.tables import TARGETS
@@ -46,6 +47,7 @@ class _Document:
         yield from self._chapter("Visits", self.mapping.visits)
         yield from self._chapter("Episodes", self.mapping.episodes)
         yield from self._definitions()
+        yield from self._groups()
         for section in self.mapping.folder.sections:
             rules = tuple(rule for rule in self.mapping.rules if rule.section == section)
             yield from self._chapter(_section_heading(section), rules)
@@ -151,6 +153,14 @@ class _Document:
             for name in self.told.define
         )
         yield from table(("Name", "Stands for", "Where"), rows)
+
+    def _groups(self) -> Iterator[str]:
+        if self.told.groups:
+            yield from _heading("Groups")
+            yield "Values that conditions name together; a field is asked for those that it can hold."
+            yield ""
+            rows = ((plain(name), told_values(values)) for name, values in self.told.groups.items())
+            yield from table(("Group", "Values"), rows)
 
     def _definition(self, name: str) -> str:
         """Written out for the first place where its paths mean something."""

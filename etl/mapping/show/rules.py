@@ -7,6 +7,8 @@ from etl.mapping.paths import Segments, json_path, resolve
 from etl.mapping.show.words import Words, code, dotted, kind_of, lines, place, plain, table
 from etl.mapping.tables import EPISODE
 
+#: A condition of so many parts is broken into lines.
+MANY_PARTS = 3
 HEADER = (
     "Source field",
     "Type",
@@ -83,13 +85,19 @@ class RuleTables:
             items = dotted(rule.scope[:-1])
             once = f"once, for the item of {items} with the earliest start"
             yield once if rule.target.table == EPISODE else f"for each item of {items}"
-        parts = [self.words.condition(rule.when)] if rule.when is not None else []
+        parts = [self._asked(rule.when)] if rule.when is not None else []
         concept = self.words.says(rule.concept)
-        said = [self.words.says(one) for one in rule.drivers] if concept is None else [concept]
+        said = [self.words.says(one) for one in _telling(rule)] if concept is None else [concept]
         if said and None not in said:
             parts.append(" or ".join(dict.fromkeys(one for one in said if one)))
         for index, part in enumerate(dict.fromkeys(parts)):
             yield f"{'and ' if index else ''}when {part}"
+
+    def _asked(self, when: bound.Condition) -> str:
+        """A condition; one of many parts has a line for each."""
+        if isinstance(when, bound.Joined) and len(when.conditions) >= MANY_PARTS:
+            return lines(self.words.joined(when)).replace("<br>", f"<br>{when.how} ")
+        return self.words.condition(when)
 
     def _columns(self, rule: bound.BoundRule) -> Iterator[str]:
         """The concept's column, then every other that the rule fills, together where they get the same.
@@ -126,6 +134,12 @@ class RuleTables:
             yield f"part of {code('episode.' + rule.parent)}"
         if rule.episode is not None:
             yield f"event of {code('episode.' + rule.episode)}"
+
+
+def _telling(rule: bound.BoundRule) -> list[bound.Expression]:
+    """The drivers, without those that only read what another one says as it is."""
+    whole = {one.source for one in rule.drivers if isinstance(one, bound.Raw)}
+    return [one for one in rule.drivers if isinstance(one, bound.Raw) or not set(walk.sources(one)) <= whole]
 
 
 def _read(rule: bound.BoundRule) -> tuple[Segments, ...]:

@@ -149,8 +149,8 @@ class Words:
         match node:
             case bound.Recorded(source):
                 return f"{dotted(source.segments)} {_positive(source)}"
-            case bound.IsIn(source, values):
-                return f"{dotted(source.segments)} is {_one_of(values)}"
+            case bound.IsIn():
+                return f"{dotted(node.source.segments)} is {_one_of(node)}"
             case bound.Some(scope, where):
                 return f"{self._alone(where)} for some item of {dotted(scope[:-1])}"
             case bound.HasEpisode(episode):
@@ -161,12 +161,16 @@ class Words:
                 return f"{dotted(source.segments)} {_negative(source)}"
             case bound.Negated(bound.Some(scope, where)):
                 return f"{self._alone(where)} for no item of {dotted(scope[:-1])}"
-            case bound.Negated(bound.IsIn(source, values)):
-                return f"{dotted(source.segments)} is not {_one_of(values)}"
+            case bound.Negated(bound.IsIn() as asked):
+                return f"{dotted(asked.source.segments)} is not {_one_of(asked)}"
             case bound.Negated(inner):
                 return f"not ({self.condition(inner)})"
-            case bound.Joined(how, parts):
-                return f" {how} ".join(map(self._alone, parts))
+            case bound.Joined(how):
+                return f" {how} ".join(self.joined(node))
+
+    def joined(self, node: bound.Joined) -> list[str]:
+        """The parts of a condition."""
+        return list(map(self._alone, node.conditions))
 
     def _alone(self, node: bound.Condition) -> str:
         """A condition as a part of another."""
@@ -240,9 +244,15 @@ def _value(value: bound.Key) -> str:
     return str(value).lower() if isinstance(value, bool) else plain(value)
 
 
-def _one_of(values: tuple[bound.Key, ...]) -> str:
-    told = ", ".join(_value(value) for value in values)
-    return told if len(values) == 1 else f"one of {told}"
+def _one_of(asked: bound.IsIn) -> str:
+    if asked.group is not None:
+        return f"[{plain(asked.group)}](#groups)"
+    return told_values(asked.values) if len(asked.values) == 1 else f"one of {told_values(asked.values)}"
+
+
+def told_values(values: Iterable[bound.Key]) -> str:
+    """Values of a condition, as a list."""
+    return ", ".join(_value(value) for value in values)
 
 
 def _positive(source: bound.Source) -> str:
