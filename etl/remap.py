@@ -26,6 +26,12 @@ class Done(NamedTuple):
     """Cases that there were to do in the beginning."""
 
 
+def due(engine: Engine, plan: Plan, *, every: bool = False) -> int:
+    """How many cases ``remap`` would take now."""
+    with translated(), engine.connect() as connection:
+        return count(connection, plan, _which(every))
+
+
 def remap(
     engine: Engine, plan: Plan, *, every: bool = False, progress: Callable[[Done], None] | None = None
 ) -> Counts:
@@ -34,19 +40,21 @@ def remap(
     ``every`` takes the cases that this version loaded as well. A case that fails keeps the rows it had.
     Raises DatabaseError when the database is away, full or read-only: what was done by then stays.
     """
-    which: Which = "all" if every else "stale"
+    total = due(engine, plan, every=every)
     validator = Validator(plan.schema)
     done, counts = 0, Counts()
     with translated(), engine.connect() as connection:
-        with connection.begin():
-            total = count(connection, plan, which)
-        for batch in batches(connection, plan, which, BATCH):
+        for batch in batches(connection, plan, _which(every), BATCH):
             valid, failures = still_valid(validator, batch)
             counts += Counts(failures=failures) + load(connection, plan, valid, again=every)
             done += len(batch)
             if progress:
                 progress(Done(done, max(done, total)))
     return counts
+
+
+def _which(every: bool) -> Which:
+    return "all" if every else "stale"
 
 
 def why_nothing(connection: Connection, mapping: str) -> str:

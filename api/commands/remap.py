@@ -32,7 +32,8 @@ from etl import remap as stage
 from etl.foresee import foresee
 from etl.impact import Changes, ConceptImpact, Impact, RuleImpact
 from etl.load import Counts
-from etl.setup import prepare
+from etl.plan import Plan
+from etl.setup import SHORT_DIGEST, prepare
 
 app = typer.Typer()
 CHANGES = Changes._fields
@@ -70,6 +71,9 @@ def remap(
             _WRITERS[form](impact)
             raise typer.Exit
         plan = prepare(engine, folder)
+        if cases := stage.due(engine, plan, every=every):
+            where = f"the shipped mapping, {folder}" if mappings is None else str(folder)
+            _announce(cases, plan, where)
         with _progress() as report:
             counts = stage.remap(engine, plan, every=every, progress=report)
         _print_counts(counts, engine, plan.mapping)
@@ -101,6 +105,12 @@ def _progress() -> Iterator[Callable[[stage.Done], None] | None]:
             bar.update(task, completed=done.cases, total=done.of, description=told, refresh=True)
 
         yield report
+
+
+def _announce(cases: int, plan: Plan, where: str) -> None:
+    """Say which mapping is applied before it is: cases loaded with an edited copy would lose its edits."""
+    told = f"remapping {plural(cases, 'case')} of '{plan.mapping}' with {where}"
+    err.print(f"{told} (digest {plan.digest[:SHORT_DIGEST]})", markup=False)
 
 
 def _print_counts(counts: Counts, engine: Engine, mapping: str) -> None:

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+from etl.setup import DEFAULT_MAPPING
 from tests import mini, remaps
 from tests.functional.conftest import Run, Terminal
 
@@ -36,6 +38,12 @@ def lines(said: str) -> list[str]:
         "".join(" " if character in "│┃" else character for character in line) for line in said.splitlines()
     )
     return [" ".join(line.split()) for line in plain if line[:1] not in "┏┡└├"]
+
+
+def digest(lake: Engine) -> str:
+    """What is printed of the digest of the one mapping that made all cases."""
+    with lake.connect() as connection:
+        return str(connection.execute(text("SELECT DISTINCT left(plan, 12) FROM lake.cases")).scalar_one())
 
 
 def test_edit_preview_remap(ingested: Run, folder: Path, lake: Engine) -> None:
@@ -70,7 +78,8 @@ def test_edit_preview_remap(ingested: Run, folder: Path, lake: Engine) -> None:
         "graded unmapped 0 4",
     ]
     said = ingested("remap", "--mappings", folder)
-    assert (said.code, said.err) == (1, "")
+    applied = f"remapping 12 cases of 'mini' with {folder} (digest {digest(lake)})\n"
+    assert (said.code, said.err) == (1, applied)
     assert lines(said.out)[0] == "12 cases loaded"
     assert "scan.size invalid 9" in lines(said.out)
     assert not any(line.startswith("graded unmapped") for line in lines(said.out))
@@ -158,6 +167,22 @@ def test_a_case_that_fails_is_named_and_keeps_its_rows(ingested: Run, folder: Pa
     assert "1 case was loaded with another version" in ingested("status").out
     said = ingested("remap", "--mappings", folder)
     assert (said.code, said.out.count("\n")) == (1, 1)
+
+
+def test_without_a_folder_it_says_that_the_shipped_mapping_is_applied(
+    run: Run, lake: Engine, tmp_path: Path
+) -> None:
+    edited = shutil.copytree(str(DEFAULT_MAPPING), tmp_path / "my-mapping")
+    with edited.joinpath("mapping.yaml").open("a") as file:
+        file.write("# edited\n")
+    run("ingest", "--mappings", edited, edited / "samples" / "figure-13.json")
+    said = run("remap")
+    assert said.err == (
+        f"remapping 1 case of 'prostate' with the shipped mapping, {DEFAULT_MAPPING}"
+        f" (digest {digest(lake)})\n"
+    )
+    assert run("remap").err == ""
+    assert run("remap", "--all").err == said.err
 
 
 @pytest.mark.parametrize(
