@@ -91,7 +91,7 @@ def test_each_value_that_only_the_section_reads_is_a_problem(plan: mini.Plan) ->
         f"{rule}: invalid {path}: {TOLD}"
         for rule, path in [
             ("scanned", "$.days"),
-            ("scanned", "$.count"),
+            ("counted", "$.count"),
             ("scanned.size", "$.size"),
             ("marked", "$.items[0].size"),
             ("marked.tagged", "$.items[1].tags[0]"),
@@ -249,3 +249,36 @@ def test_a_visit_is_not_there_for_an_episode_that_only_ends_with_it(tmp_path: Pa
     there = mini.run(plan, {"form": "B", **document})
     assert "visit_occurrence visit.late 21 visit_start_date=2000-01-10" in there.rows
     assert there.problems == []
+
+
+def test_no_episode_follows_from_what_the_form_has_no_section_for(tmp_path: Path) -> None:
+    both = "B: {title: Form B, use_cases: [2], sections: [main]"
+    course = (
+        "  course: {concept: 91 Part, object: 50 Finding, start: baseline, when: {any: [flag, grade,"
+        " {some: others, where: size}]}}\ndefine:\n"
+    )
+    plan = compiled(
+        tmp_path,
+        "r: {table: measurement, concept: 60 Size, number: size, visit: start, episode: course}\n"
+        "g: {table: measurement, concept: 60 Size, number: count, when: grade, visit: start}",
+        {both: both.replace("[main]", "[main, more]"), "define:\n": course},
+        more="s: {table: measurement, concept: 61 Grade, value: {from: flag, via: flags}, visit: start}\n"
+        "t: {table: measurement, concept: 61 Grade, value: {from: grade, via: grade}, visit: start}\n"
+        "u: {table: measurement, each: others, concept: 60 Size, number: size, visit: start}\n",
+    )
+    row = "measurement r 60 value_as_number=1 value_source_value=1"
+    told = {
+        "flag": (True, f"s: invalid $.flag: {TOLD}"),
+        "others": ([{}, {"size": 2}], f"u: invalid $.others[1].size: {TOLD}"),
+    }
+    for place, (value, problem) in told.items():
+        document = {"form": "A", "size": 1, place: value}
+        assert mini.run(plan, document) == mini.Shown([row], [problem])
+        assert traced(plan, document) == mini.run(plan, document)
+        assert sorted(set(fates(plan, document).values())) == ["mapped", "problem"]
+        assert len(mini.run(plan, {**document, "form": "B"}).rows) == 4
+    # A rule of the form asks for the grade: it decides also there.
+    assert mini.run(plan, {"form": "A", "count": 1, "grade": "low"}).rows == [
+        "measurement g 60 value_as_number=1 value_source_value=1",
+        "episode episode.course 91 episode_object_concept_id=50",
+    ]

@@ -53,6 +53,7 @@ class _Generator:
     def source(self) -> str:
         with self.lines.block(f"def {'trace' if self.trace else 'run'}({ARGUMENTS}):"):
             self._start()
+            self._outside_sections()
             self._anchor()
             self._used_of_items()
             self._person()
@@ -63,7 +64,6 @@ class _Generator:
                         self._rules(rules, ())
             self._sections()
             self.lines.add()
-            self._outside_sections()
             self.lines.add("return first, last")
         header = f'"""Generated from the mapping \'{self.mapping.folder.mapping.name}\'; do not edit."""\n\n'
         return header + self.rows.values.constants() + "\n\n" + str(self.lines)
@@ -123,7 +123,7 @@ class _Generator:
                 self._rules(rules, ())
 
     def _outside_sections(self) -> None:
-        """What is recorded in sections that the case's form does not have: no rule looks at it."""
+        """What is recorded in sections that the form does not have is told; no visit or episode follows."""
 
         def together(leaf: Leaf) -> tuple[tuple[str, ...], Segments]:
             return leaf.lacking, item_scope(leaf.segments)
@@ -134,6 +134,9 @@ class _Generator:
                 self.steps.to(stack, scope, {leaf.segments for leaf in leaves}, set())
                 for leaf in leaves:
                     self.losses.outside_section(leaf)
+        for lacking, places in self.sections.absent().items():
+            with self._only_for(lacking):
+                self.lines.add(f"{' = '.join(map(self.names.of, places))} = None")
 
     def _only_for(self, forms: tuple[str, ...] | None) -> AbstractContextManager[None]:
         """A block that runs for these forms only; None: for all, so no block."""

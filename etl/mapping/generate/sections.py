@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from etl.mapping import bound, walk
-from etl.mapping.paths import Segments
+from etl.mapping.paths import ITEM, Segments
 
 Names = frozenset[str]
 
@@ -15,10 +15,12 @@ class Leaf(NamedTuple):
 
     segments: Segments
     rule: bound.BoundRule
-    """The first rule to read it."""
+    """The first rule whose row would hold it, or else to read it."""
     section: str
     lacking: tuple[str, ...]
     """The forms."""
+    unasked: tuple[str, ...]
+    """Those of them in which no rule of a section asks for it either."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,36 @@ class Sections:
         # The case's keys, the person and the baseline are for every form.
         shared: set[Segments] = {(key,) for _, key in self.mapping.folder.mapping.case if key is not None}
         shared |= {one.segments for one in walk.sources(self.mapping.shared)}
-        every = self.mapping.folder.mapping.forms
         for segments, rules in readers.items():
             home = self._home(segments, rules)
-            lacking = tuple(name for name, form in every.items() if not home & set(form.sections))
+            lacking = self._without(home)
             if home and lacking and segments not in shared:
-                told = next(rule for rule in rules if self.of(rule) and self.of(rule) <= home)
-                yield Leaf(segments, told, min(self.of(told)), lacking)
+                of_home = [rule for rule in rules if self.of(rule) and self.of(rule) <= home]
+                holding = (one for one in of_home if one.section and segments in _places_held(one))
+                told = next(holding, of_home[0])
+                asking = frozenset(one.section for one in rules if one.section)
+                yield Leaf(segments, told, min(self.of(told)), lacking, self._without(home | asking))
+
+    def absent(self) -> dict[tuple[str, ...], list[Segments]]:
+        """By forms: the values and lists of the case that no rule of their sections reads."""
+        unasked = {leaf.segments: leaf.unasked for leaf in self.leaves()}
+        parts = (self.mapping.shared, *map(walk.parts, self.mapping.every_rule()))
+        forms: dict[Segments, tuple[str, ...]] = {}
+        for segments in dict.fromkeys(one.segments for one in walk.sources(parts) if one.facts.leaf):
+            place = segments[: segments.index(ITEM)] if ITEM in segments else segments
+            without = unasked.get(segments, ())
+            # A list stays when a rule of the form reads anything in it.
+            forms[place] = tuple(form for form in forms.get(place, without) if form in without)
+        found: dict[tuple[str, ...], list[Segments]] = {}
+        for place, without in forms.items():
+            if without:
+                found.setdefault(without, []).append(place)
+        return found
+
+    def _without(self, sections: Names) -> tuple[str, ...]:
+        """The forms that have none of these sections."""
+        every = self.mapping.folder.mapping.forms
+        return tuple(name for name, form in every.items() if not sections & set(form.sections))
 
     def _home(self, segments: Segments, readers: Sequence[bound.BoundRule]) -> Names:
         """The sections that a leaf belongs to; none: it is for every form.
