@@ -66,10 +66,8 @@ class Differences:
 
 
 def hold(connection: Connection, plan: Plan) -> None:
-    """Make the temporary tables for a plan's rows."""
-    for table in _written(plan):
-        connection.execute(text(f"CREATE TEMPORARY TABLE foreseen_{table} (LIKE {OMOP}.{table})"))
-    connection.execute(_CREATE)
+    """Make the temporary tables for what ``compare`` keeps of all batches."""
+    connection.execute(_CREATE_KEPT)
     hold_statements(connection, plan.columns["person"], ())
 
 
@@ -82,6 +80,8 @@ def compare(connection: Connection, plan: Plan, made: Sequence[Made]) -> Differe
         return Differences()
     try:
         with connection.begin_nested():
+            hold_statements(connection, plan.columns["person"], statements(made))
+            copy(connection, "foreseen_case", _CASE, _case_lines(made))
             return _compare(connection, plan, made)
     except RowsRefused as refused:
         if len(made) == 1:
@@ -91,13 +91,26 @@ def compare(connection: Connection, plan: Plan, made: Sequence[Made]) -> Differe
 
 
 def _compare(connection: Connection, plan: Plan, made: Sequence[Made]) -> Differences:
-    hold_statements(connection, plan.columns["person"], statements(made))
-    copy(connection, "foreseen_case", _CASE, _case_lines(made))
+    # Rolled back, because only so the tables' files go before the transaction ends.
+    with connection.begin_nested() as batch:
+        _hold_batch(connection, plan, made)
+        _compare_batch(connection, plan, made)
+        found = _found(connection)
+        batch.rollback()
+    return found
+
+
+def _hold_batch(connection: Connection, plan: Plan, made: Sequence[Made]) -> None:
+    connection.execute(_CREATE)
     copy(connection, "foreseen_problem", _PROBLEM, _problem_lines(made))
     for table in _written(plan):
         lines = (one for each in made for one in each.result.rows[table])
+        connection.execute(text(f"CREATE TEMPORARY TABLE foreseen_{table} (LIKE {OMOP}.{table})"))
         with translated_rows(table):
             copy(connection, f"foreseen_{table}", plan.columns[table], lines)
+
+
+def _compare_batch(connection: Connection, plan: Plan, made: Sequence[Made]) -> None:
     cases = [each.key.case_id for each in made]
     ranges = [case_range(case_id) for case_id in cases]
     values = {"first": [first for first, _ in ranges], "last": [last for _, last in ranges]}
@@ -107,10 +120,6 @@ def _compare(connection: Connection, plan: Plan, made: Sequence[Made]) -> Differ
         connection.execute(_comparison(events.name, key, events.name in plan.columns), values)
     connection.execute(text("SET LOCAL enable_seqscan = DEFAULT"))
     connection.execute(_COMPARE_PROBLEMS, {"cases": cases})
-    found = _found(connection)
-    names = ", ".join(f"foreseen_{table}" for table in _written(plan))
-    connection.execute(text(f"TRUNCATE {names}, foreseen_problem, row_difference, problem_difference"))
-    return found
 
 
 def _written(plan: Plan) -> list[str]:
@@ -189,8 +198,10 @@ def _own_concept(table: Table) -> str:
 _RANGES = "unnest(CAST(:first AS bigint[]), CAST(:last AS bigint[])) AS range (first, last)"
 _CASE = ("case_id", "version", "first_date", "last_date")
 _PROBLEM = ("case_id", "rule_id", "kind", "path")
+_CREATE_KEPT = text("""
+    CREATE TEMPORARY TABLE foreseen_case (case_id integer, version integer, first_date date, last_date date)
+""")
 _CREATE = text("""
-    CREATE TEMPORARY TABLE foreseen_case (case_id integer, version integer, first_date date, last_date date);
     CREATE TEMPORARY TABLE foreseen_problem (case_id integer, rule_id smallint, kind text, path text);
     CREATE TEMPORARY TABLE row_difference (case_id integer, change text, omop_table text, rule_id smallint,
         concept_id integer, columns text[]);
