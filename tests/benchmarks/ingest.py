@@ -60,10 +60,11 @@ def _rehearse(server_url: str, name: str, file: Path, count: int) -> tuple[Encod
         with watched() as found:
             seconds, _ = timed(lambda: stages.ingest(engine, plan, [file], "benchmark"))
         with engine.connect() as connection:
-            return _encoded(connection, plan, count), found.notes(seconds)
+            return encode(connection, plan, count), found.notes(seconds)
 
 
-def _encoded(connection: Connection, plan: Plan, count: int) -> Encoded:
+def encode(connection: Connection, plan: Plan, count: int) -> Encoded:
+    """What the floor copies of so many cases that an ingest has loaded: it gives them the same numbers."""
     statement = text("SELECT patient_id, form, case_id, person_id, care_site_id FROM lake.cases")
     keys = {(patient, form): CaseKey(*key) for patient, form, *key in connection.execute(statement)}
     lines, rows, persons = [], plan.empty_rows(), {}

@@ -22,7 +22,7 @@ from omop_schema import OMOP
 from omop_schema.database import copy
 from tests.benchmarks.cases import ndjson
 from tests.benchmarks.databases import fingerprint, fresh, template
-from tests.benchmarks.ingest import UNCOUNTED, Encoded, _encoded
+from tests.benchmarks.ingest import UNCOUNTED, Encoded, encode
 from tests.benchmarks.measure import Report, Setting, Taken, alternate, timed
 
 CASES = 2000
@@ -46,7 +46,7 @@ def _loaded(server_url: str, count: int) -> Iterator[tuple[str, Plan, Encoded]]:
         plan = prepare(engine)
         stages.ingest(engine, plan, [file], "benchmark")
         with engine.connect() as connection:
-            encoded = _encoded(connection, plan, count)
+            encoded = encode(connection, plan, count)
         engine.dispose()
         yield str(engine.url.database), plan, encoded
 
