@@ -644,6 +644,48 @@ CASES = [
         },
     ),
     Case(
+        "a row's own date beyond the calendar is told; the row has its visit's",
+        "r: {table: measurement, concept: 60 Size, number: size, visit: start,"
+        " date: baseline + count months}",
+        {"size": 1, "count": 10**6},
+        ("measurement r 60 value_as_number=1 value_source_value=1",),
+        (f"r: invalid $.count: {NO_DATE}",),
+    ),
+    Case(
+        "... a real date without a baseline, once for the row and those recorded of it",
+        "r: {table: condition_occurrence, each: items, concept: 50 Finding, visit: start, date: on,"
+        " rows: {size: {table: measurement, concept: 60 Size, number: size}}}",
+        {"day": None, "items": [{"on": "2020-06-16", "size": 1}, {}]},
+        (
+            "condition_occurrence r[0] 50",
+            "condition_occurrence r[1] 50",
+            "measurement r.size[0] 60 value_as_number=1 value_source_value=1 modifier_of_event_id=r[0]"
+            " modifier_of_field_concept_id=1147127",
+        ),
+        (f"visit.entry: invalid $.items[0].on: {NO_DATE}", f"r: invalid $.items[0].on: {NO_DATE}"),
+    ),
+    Case(
+        "... nothing is told where none is recorded, its condition does not hold, or another is known",
+        "r: {table: condition_occurrence, concept: 50 Finding, visit: start, date: other_day}\n"
+        "s: {table: condition_occurrence, concept: 50 Finding, visit: start,"
+        " date: {when: flag, is: baseline + count months}}\n"
+        "t: {table: condition_occurrence, concept: 50 Finding, visit: start,"
+        " date: [baseline + count months, baseline + score days]}",
+        {"count": 10**6, "score": 1},
+        (
+            "condition_occurrence r 50",
+            "condition_occurrence s 50",
+            "condition_occurrence t 50 condition_start_date=2000-01-02",
+        ),
+    ),
+    Case(
+        "... and a row whose visit has no date either is told with it",
+        "r: {table: measurement, concept: 60 Size, number: size, visit: scan, date: other_day}",
+        {"day": None, "size": 1, "other_day": "2020-06-16"},
+        (),
+        ("r: invalid $.size: the row has no date", "r: invalid $.other_day: the row has no date"),
+    ),
+    Case(
         "no date: the first condition that is recorded is told, or else the item",
         "r: {table: measurement, concept: 60 Size, date: other_day, when: {any: [flag, grade, {not: ill}]}}",
         {"grade": "low"},

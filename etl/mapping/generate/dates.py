@@ -1,12 +1,23 @@
 """Generating visits and dates: which visit a row hangs on, and the day it happened."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from etl.mapping import bound, walk
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, read_in_place
 from etl.mapping.paths import Segments, depth, item_scope
+
+
+class Losses(Protocol):
+    """Writes what is said of recorded values."""
+
+    def undated(self, rule: bound.BoundRule) -> None:
+        """Where the row has no date."""
+
+    def unfollowed(self, rule: bound.BoundRule) -> None:
+        """Where the row has its visit's date, as none follows from its own."""
 
 
 @dataclass
@@ -24,7 +35,7 @@ class DateWriter:
         rule: bound.BoundRule,
         parent: bound.BoundRule | None,
         stack: ExitStack,
-        undated: Callable[[], None],
+        losses: Losses,
     ) -> tuple[str | None, str]:
         """Variables of the rule's visit id and date. ``stack`` stays open where the date is known."""
         if parent is not None and (rule.visit, rule.date) == (parent.visit, parent.date):
@@ -35,13 +46,15 @@ class DateWriter:
             chosen = self.lines.fresh("date")
             self.assign(chosen, rule.date, rule.scope)
             if date is not None:
-                self.lines.add(f"if {chosen} is None: {chosen} = {date}")
+                with self.lines.block(f"if {chosen} is None and {date} is not None:"):
+                    self.lines.add(f"{chosen} = {date}")
+                    losses.unfollowed(rule)
             date = chosen
         assert date is not None, "the binder asks every dated row for a visit or a date"
         self.found[rule.name] = (visit, date)
         if not self._always_known(rule):
             with self.lines.block(f"if {date} is None:"):
-                undated()
+                losses.undated(rule)
             stack.enter_context(self.lines.block("else:"))
         return visit, date
 

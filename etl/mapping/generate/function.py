@@ -175,7 +175,7 @@ class _Generator:
             self.steps.into(stack, (rule,), ())
             self._heading(rule)
             with self._guarded(rule, guard) as inside:
-                _, date = self.dates.of(rule, None, inside, lambda: self.losses.undated(rule))
+                _, date = self.dates.of(rule, None, inside, self.losses)
                 self._used(rule.date)
                 with self.lines.block(f"if {start} is None or {date} < {start}:"):
                     self.lines.add(f"{place}, {start} = {item_key(rule.scope)}, {date}")
@@ -187,7 +187,7 @@ class _Generator:
         self._heading(rule)
         guard = self._guard(rule)
         with self._guarded(rule, guard) as inside:
-            dated = self.dates.of(rule, parent, inside, lambda: self.losses.undated(rule))
+            dated = self.dates.of(rule, parent, inside, self.losses)
             self._row(rule, dated, parent, parent_id, guard)
 
     def _heading(self, rule: bound.BoundRule) -> None:

@@ -39,7 +39,7 @@ class LossWriter:
     def undated(self, rule: bound.BoundRule) -> None:
         """What is lost when a row has no date: every value that it or the rows recorded of it would hold."""
         if rule.target.table in ANCHORS:
-            self._no_anchor(rule)
+            self.unfollowed(rule)
             return
         reason = undated_reason(rule)
         if recorded(rule.concept, self.names) is None and not rule.drivers:
@@ -54,8 +54,8 @@ class LossWriter:
             with self.lines.block(f"if {self.names.of(source.segments)} is not None:"):
                 self._invalid(rule, source.segments, reason)
 
-    def _no_anchor(self, rule: bound.BoundRule) -> None:
-        """A visit or episode without a date is not there; a value that should have dated it is told."""
+    def unfollowed(self, rule: bound.BoundRule) -> None:
+        """Report every recorded value that should have dated a row, visit or episode, but no date follows."""
         for date in rule.date:
             asked = [condition(date.condition, self.names)] if isinstance(date, bound.GuardedDate) else []
             for source in dict.fromkeys(walk.dating((date,))):
