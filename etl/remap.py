@@ -1,7 +1,8 @@
 """Remap: the rows of loaded cases made anew, where another version of their mapping made them.
 
 Each batch of cases is one transaction, and a case says itself which version of the mapping made its rows. So
-a remap that was stopped or killed leaves whole cases, and the next one does what is left.
+a remap that was stopped or killed leaves whole cases, and the next one does what is left. One of every case
+does all of them again: no case says that it was made anew with the version it had.
 """
 
 from collections.abc import Callable

@@ -53,7 +53,8 @@ def remap(
 ) -> None:
     """Make the rows of loaded cases anew after a change of their mapping.
 
-    Stopped half-way, run it again: it does what is left. A case that fails keeps its rows.
+    Stopped half-way, run it again: it does what is left; with --all it does all again. A case that
+    fails keeps its rows.
     Exit code 0: all cases and values stored, or a dry run; 1: some were not, and the report says which.
 
     \b
