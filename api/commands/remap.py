@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -30,7 +30,7 @@ from api.shared import (
 )
 from etl import remap as stage
 from etl.foresee import foresee
-from etl.impact import Changes, ConceptImpact, Impact, RuleImpact
+from etl.impact import Changes, Impact
 from etl.load import Counts
 from etl.plan import Plan
 from etl.setup import SHORT_DIGEST, prepare
@@ -38,6 +38,9 @@ from etl.setup import SHORT_DIGEST, prepare
 app = typer.Typer()
 CHANGES = Changes._fields
 COLUMNS = ("table", "concept_id", "concept_name", *CHANGES)
+
+#: What rows of a table say, and how many rows of OMOP change.
+_Rows = Sequence[tuple[Sequence[str], Changes]]
 
 
 @app.command()
@@ -154,29 +157,8 @@ def _they_are(cases: int) -> str:
 
 
 def _rules_table(impact: Impact) -> Table:
-    wide = Table(title="Rules", title_justify="left")
-    wide.add_column("rule", no_wrap=True)
-    wide.add_column("at", no_wrap=True)
-    wide.add_column("change", no_wrap=True)
-    wide.add_column("what", overflow="fold")
-    _add_changes(wide)
-    for each in impact.rules:
-        wide.add_row(
-            cell(each.name), cell(each.place), each.change, cell(", ".join(each.what)), *_numbers(each.rows)
-        )
-    if fits(wide):
-        return wide
-    narrow = Table(title="Rules", title_justify="left")
-    narrow.add_column("rule", overflow="fold")
-    narrow.add_column("rows", no_wrap=True, justify="right")
-    for each in impact.rules:
-        narrow.add_row(_in_lines(each), _in_words(each.rows))
-    return narrow
-
-
-def _in_lines(rule: RuleImpact) -> Text:
-    said = f"{rule.change}: {', '.join(rule.what)}" if rule.what else rule.change
-    return cell("\n".join(filter(None, (rule.name, rule.place, said))))
+    rows = [((one.name, one.place, one.change, ", ".join(one.what)), one.rows) for one in impact.rules]
+    return _wide_or_narrow("Rules", ("rule", "at", "change", "what"), rows)
 
 
 def _tables_table(impact: Impact) -> Table:
@@ -189,24 +171,24 @@ def _tables_table(impact: Impact) -> Table:
 
 
 def _concepts_table(impact: Impact) -> Table:
-    wide = Table(title="Rows by concept", title_justify="left")
-    wide.add_column("OMOP table", no_wrap=True)
-    wide.add_column("concept", overflow="fold")
+    rows = [
+        ((one.table, f"{one.concept_id} {one.concept_name}".rstrip()), one.rows) for one in impact.concepts
+    ]
+    return _wide_or_narrow("Rows by concept", ("OMOP table", "concept"), rows)
+
+
+def _wide_or_narrow(title: str, columns: Sequence[str], rows: _Rows) -> Table:
+    """A column for everything where the output is wide enough; else what each row says in lines."""
+    wide, narrow = (Table(title=title, title_justify="left") for _ in range(2))
+    for column in columns:
+        wide.add_column(column)
     _add_changes(wide)
-    for each in impact.concepts:
-        wide.add_row(cell(each.table), cell(_concept(each)), *_numbers(each.rows))
-    if fits(wide):
-        return wide
-    narrow = Table(title="Rows by concept", title_justify="left")
-    narrow.add_column("concept", overflow="fold")
+    narrow.add_column(", ".join(columns), overflow="fold")
     narrow.add_column("rows", no_wrap=True, justify="right")
-    for each in impact.concepts:
-        narrow.add_row(cell(f"{each.table}\n{_concept(each)}"), _in_words(each.rows))
-    return narrow
-
-
-def _concept(impact: ConceptImpact) -> str:
-    return f"{impact.concept_id} {impact.concept_name}".rstrip()
+    for words, changes in rows:
+        wide.add_row(*map(cell, words), *_numbers(changes))
+        narrow.add_row(cell("\n".join(filter(None, words))), _in_words(changes))
+    return wide if fits(wide) else narrow
 
 
 def _problems_table(impact: Impact) -> Table:
