@@ -29,7 +29,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "too-long": ("warning", "The schema allows a longer text than the column holds; it would be cut."),
     "long-key": ("error", "The schema allows a longer patient, form or site than there is room for."),
     "broken-reference": ("error", "No visit, value map, episode, rule, group or definition of that name."),
-    "duplicate-rule": ("error", "Two rules have one name."),
+    "duplicate-rule": ("error", "Two rules have one name, or a date could be either of two."),
     "too-many-items": ("error", "The schema allows more items than a row id has room for."),
     "unknown-concept": ("error", "The vocabulary has no such concept."),
     "invalid-concept": ("error", "The concept is deprecated or replaced."),

@@ -1034,6 +1034,37 @@ CASES = [
         ),
         "'scan' is a visit too, and a date could be either: give one another name",
     ),
+    Case(
+        "duplicate-rule",
+        "a visit named baseline, on another day",
+        (
+            MAPPING,
+            "  scan: {concept",
+            "  baseline: {concept: 21 Scan visit, date: other_day}\n  scan: {concept",
+        ),
+        "a date 'baseline' is not this visit's: give it another name",
+    ),
+    Case(
+        "duplicate-rule",
+        "a visit named baseline, which a case may not have",
+        (
+            MAPPING,
+            "  scan: {concept",
+            "  baseline: {concept: 21 Scan visit, date: baseline, when: flag}\n  scan: {concept",
+        ),
+        "a date 'baseline' is not this visit's: give it another name",
+    ),
+    Case(
+        "duplicate-rule",
+        "an episode named baseline, which a case may not have",
+        (
+            MAPPING,
+            "  whole: {concept",
+            "  baseline: {concept: 91 Part, object: 50 Finding, start: baseline, when: ill}\n"
+            "  whole: {concept",
+        ),
+        "a date 'baseline' is not this episode's: give it another name",
+    ),
     # -- items
     Case(
         "too-many-items",
@@ -1156,6 +1187,7 @@ PREPARED: Mapping[str, Change | tuple[Change, ...]] = {
     "a visit of each item as the date of an episode of the case": ENTRY,
     "a visit of each item, as a date by condition": ENTRY,
     "of a group, where none can be recorded": (MAPPING, "ignore:\n", "groups: {bad: [mid, top]}\nignore:\n"),
+    "a visit named baseline, on another day": (MAPPING, "  other_day: not needed here\n", ""),
     "group": (MAPPING, "ignore:\n", "groups: {bad: [low]}\nignore:\n"),
 }  # fmt: skip
 
@@ -1410,6 +1442,12 @@ def test_the_check_does_not_need_every_concept_of_the_vocabulary(tmp_path: Path)
     concepts: dict[int, Concept] = {}
     found = check(mini.write(tmp_path), concepts)
     assert {one.kind for one in found} == {"unknown-concept"}
+
+
+def test_a_visit_that_always_is_on_the_day_of_the_baseline_may_have_its_name(tmp_path: Path) -> None:
+    visit = "  baseline: {concept: 21 Scan visit, date: baseline}\n  scan: {concept"
+    mini.change(mini.write(tmp_path), MAPPING, "  scan: {concept", visit)
+    assert check(tmp_path, mini.CONCEPTS) == []
 
 
 def test_of_a_group_the_values_that_the_place_cannot_hold_are_left_out(tmp_path: Path) -> None:

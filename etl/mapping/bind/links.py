@@ -6,6 +6,7 @@ from typing import Any
 
 from etl.mapping import bound, language, walk
 from etl.mapping.bind.context import At
+from etl.mapping.bind.dates import BASELINE
 from etl.mapping.bind.expressions import Expressions
 from etl.mapping.paths import absolute, resolve
 from etl.mapping.tables import TARGETS, Target
@@ -39,6 +40,7 @@ class Links:
             for name in _named(visit.date, bound.EpisodeDate):
                 self._too_early("visits", name, at)
             self.before_episodes("visits", walk.parts(visit), self.places[visit.name])
+            self._not_baseline(visit, "visit")
             earlier[visit.name.removeprefix("visit.")] = None
 
     def before_episodes(self, what: str, said: Any, at: At) -> None:
@@ -61,7 +63,15 @@ class Links:
             if name in self.words.folder.mapping.visits:
                 message = f"'{name}' is a visit too, and a date could be either: give one another name"
                 self.words.report("duplicate-rule", at, message)
+            self._not_baseline(episode, "episode")
             earlier[name] = None
+
+    def _not_baseline(self, anchor: bound.BoundRule, what: str) -> None:
+        """Report a visit or episode that has the baseline's name, unless it is always that day."""
+        always = anchor.date == (bound.BaselineDate(),) and anchor.when is None and not anchor.scope
+        if anchor.name == f"{what}.{BASELINE}" and not always:
+            message = f"a date '{BASELINE}' is not this {what}'s: give it another name"
+            self.words.report("duplicate-rule", self.places[anchor.name], message)
 
     def _rules(self, rules: tuple[bound.BoundRule, ...]) -> None:
         earlier: dict[str, bound.BoundRule] = {}
