@@ -39,6 +39,17 @@ class Facts:
             return max((len(str(one)) for one in self.enum), default=0)
         return self.max_length if "string" in self.types or not self.types else _NUMBER_LENGTH
 
+    def typed(self, value: str | int | bool) -> bool:
+        """Whether a value is of a type that stands here. True is no number, and 1 no text."""
+        kinds = {bool: {"boolean"}, int: {"integer", "number"}, str: {"string"}}[type(value)]
+        return not self.types or bool(self.types & kinds)
+
+    def allows(self, value: str | int | bool) -> bool:
+        """Whether a value can stand here."""
+        # Python takes True for 1, JSON does not.
+        listed = self.enum is None or (type(value), value) in {(type(one), one) for one in self.enum}
+        return listed and self.typed(value)
+
     def fits(self, length: int | None) -> bool:
         """Whether every value fits a text column of so many characters."""
         return length is None or (self.longest is not None and self.longest <= length)

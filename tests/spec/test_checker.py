@@ -460,6 +460,30 @@ CASES = [
         "'mid' is never recorded at 'grade'",
     ),
     Case(
+        "wrong-type",
+        "true asked of an integer",
+        (SECTION, "when: flag", "when: {any: [flag, {path: count, in: [1, true]}]}"),
+        "'$.count' is integer, which true is not",
+    ),
+    Case(
+        "wrong-type",
+        "1 asked of a boolean",
+        (SECTION, "when: flag", "when: {any: [flag, {path: ill, in: [true, 1]}]}"),
+        "'$.ill' is boolean, which 1 is not",
+    ),
+    Case(
+        "wrong-type",
+        "text asked of integers that the schema lists",
+        (SECTION, "when: flag", "when: {any: [flag, {path: score, in: [1, '2']}]}"),
+        "'$.score' is integer, which \"2\" is not",
+    ),
+    Case(
+        "wrong-type",
+        "a number asked of a text",
+        (SECTION, "when: flag", "when: {any: [flag, {path: word, in: [1]}]}"),
+        "'$.word' is string, which 1 is not",
+    ),
+    Case(
         "unused-value",
         "of a group, where none can be recorded",
         (SECTION, "when: flag", "when: {any: [flag, {path: grade, in: bad}]}"),

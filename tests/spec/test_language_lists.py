@@ -366,6 +366,12 @@ CASES = [
         ("measurement r 60",),
         mapping={"define:\n": "groups: {some_of: [2, 7, true]}\ndefine:\n"},
     ),
+    Case(
+        "in: true of a group is not the number 1",
+        one("when: {path: count, in: some_of}"),
+        {"count": 1},
+        mapping={"define:\n": "groups: {some_of: [2, 7, true]}\ndefine:\n"},
+    ),
 ]
 
 

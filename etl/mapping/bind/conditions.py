@@ -1,11 +1,14 @@
 """Binding, conditions: when a row is written, or an alternative taken."""
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from etl.mapping import bound, phrases
 from etl.mapping.bind.context import At
 from etl.mapping.bind.source_paths import Paths
+from etl.mapping.bound import Key
+from etl.mapping.paths import json_path
 
 
 @dataclass
@@ -40,24 +43,28 @@ class Conditions(Paths):
         group = node.in_ if isinstance(node.in_, str) else None
         return bound.IsIn(source, values, group) if values else None
 
-    def _values(
-        self, node: phrases.IsOneOf, source: bound.Source, at: At
-    ) -> tuple[str | int | bool, ...] | None:
+    def _values(self, node: phrases.IsOneOf, source: bound.Source, at: At) -> tuple[Key, ...] | None:
         """The values that are asked for; of a group only those that the place can hold."""
-        known = source.facts.enum
         if not isinstance(node.in_, str):
             for value in node.in_:
-                if known is not None and value not in known:
-                    self.report("unused-value", at, f"'{value}' is never recorded at '{node.path}'")
+                self._listed(value, node.path, source, at)
             return node.in_
         group = self.folder.mapping.groups.get(node.in_)
         if group is None:
             self.broken("group", node.in_, self.folder.mapping.groups, at)
             return None
-        possible = tuple(value for value in group if known is None or value in known)
+        possible = tuple(value for value in group if source.facts.allows(value))
         if not possible:
             self.report("unused-value", at, f"no value of '{node.in_}' is ever recorded at '{node.path}'")
         return possible or group
+
+    def _listed(self, value: Key, path: str, source: bound.Source, at: At) -> None:
+        """Report a value that the place cannot hold."""
+        if not source.facts.typed(value):
+            have, where = " or ".join(sorted(source.facts.types)), json_path(source.segments)
+            self.report("wrong-type", at, f"'{where}' is {have}, which {json.dumps(value)} is not")
+        elif not source.facts.allows(value):
+            self.report("unused-value", at, f"'{value}' is never recorded at '{path}'")
 
     def _has_episode(self, node: phrases.HasEpisode, at: At) -> bound.Condition | None:
         episodes = self.folder.mapping.episodes
