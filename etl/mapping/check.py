@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from etl.identity import LEVEL_BITS, capacities
 from etl.mapping import bound, walk
@@ -12,6 +12,7 @@ from etl.mapping.folder import MAPPING_FILE, Folder, Place, read_folder
 from etl.mapping.paths import Segments, absolute, depth, json_path, leaves, lists_above, resolve
 from etl.mapping.schema_lines import SchemaLines
 from etl.mapping.tables import COLUMN_DOMAINS, TARGETS
+from etl.mapping.unused import names_under, unused_names
 from vocabularies.concepts import (
     CONCEPTS,
     VALUE_MAPS,
@@ -44,8 +45,8 @@ def check(path: Traversable, look_up: LookUp) -> Checked:
     mapping, bindings, uses = bind(folder)
     found = {*bindings, *_folder_findings(folder), *_vocabulary_findings(folder, mapping, uses, look_up)}
     if mapping is not None:
-        # Paths of a rule that is not understood would count as left out, so ask only when all are.
-        found |= set(_schema_findings(mapping))
+        # What a rule that is not understood names would count as left out, so ask only when all are.
+        found |= {*_schema_findings(mapping), *unused_names(folder)}
     return Checked(None if errors(found) else mapping, sorted(found))
 
 
@@ -71,8 +72,7 @@ def _unused_files(folder: Folder) -> Iterator[Finding]:
 
 
 def _value_maps(folder: Folder) -> Iterator[Finding]:
-    files = (folder.mapping_file, *folder.section_files.values())
-    used = {name for file in files for name in _maps_named(file.data)}
+    used = names_under(folder, "via")
     for name in folder.value_maps:
         place = Place(f"{VALUE_MAPS}/{name}.csv", 1)
         whole = map_vocabulary(folder.mapping.name, name)
@@ -81,18 +81,6 @@ def _value_maps(folder: Folder) -> Iterator[Finding]:
             yield _finding("long-map-name", place, f"{message}: shorten the file's name")
         if name not in used:
             yield _finding("unused-map", place, f"no rule uses the value map '{name}'")
-
-
-def _maps_named(node: Any) -> Iterator[str]:
-    """Every value map that a YAML file names, whether or not its rule is understood."""
-    if isinstance(node, dict):
-        if isinstance(node.get("via"), str):
-            yield node["via"]
-        for child in node.values():
-            yield from _maps_named(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _maps_named(child)
 
 
 def _long_keys(folder: Folder) -> Iterator[Finding]:

@@ -485,6 +485,24 @@ CASES = [
     ),
     Case(
         "unused-value",
+        "of a group, at no place that is asked for it",
+        (MAPPING, "ignore:\n", "groups: {bad: [high, top]}\nignore:\n"),
+        "'top' is never recorded where 'bad' is asked for",
+    ),
+    Case(
+        "unused-name",
+        "a group",
+        (MAPPING, "ignore:\n", "groups: {bad: [high]}\nignore:\n"),
+        "no condition asks for the group 'bad'",
+    ),
+    Case(
+        "unused-name",
+        "a definition",
+        (MAPPING, "ignore:\n", "define: {bad: 50 Finding}\nignore:\n"),
+        "nothing uses the definition 'bad'",
+    ),
+    Case(
+        "unused-value",
         "of a group, where none can be recorded",
         (SECTION, "when: flag", "when: {any: [flag, {path: grade, in: bad}]}"),
         "no value of 'bad' is ever recorded at 'grade'",
@@ -1211,6 +1229,8 @@ PREPARED: Mapping[str, Change | tuple[Change, ...]] = {
     "a visit of each item as the date of an episode of the case": ENTRY,
     "a visit of each item, as a date by condition": ENTRY,
     "of a group, where none can be recorded": (MAPPING, "ignore:\n", "groups: {bad: [mid, top]}\nignore:\n"),
+    "of a group, at no place that is asked for it": (
+        SECTION, "when: flag", "when: {any: [flag, {path: grade, in: bad}]}"),
     "a visit named baseline, on another day": (MAPPING, "  other_day: not needed here\n", ""),
     "group": (MAPPING, "ignore:\n", "groups: {bad: [low]}\nignore:\n"),
 }  # fmt: skip
@@ -1475,8 +1495,10 @@ def test_a_visit_that_always_is_on_the_day_of_the_baseline_may_have_its_name(tmp
 
 
 def test_of_a_group_the_values_that_the_place_cannot_hold_are_left_out(tmp_path: Path) -> None:
-    mini.change(mini.write(tmp_path), MAPPING, "ignore:\n", "groups: {bad: [top, high]}\nignore:\n")
-    mini.change(tmp_path, SECTION, "when: flag", "when: {any: [flag, {path: grade, in: bad}]}")
+    mini.change(mini.write(tmp_path), MAPPING, "ignore:\n", "groups: {bad: [x, high]}\nignore:\n")
+    mini.change(tmp_path, MAPPING, "  long: not needed here\n", "")
+    both = "{path: grade, in: bad}, {path: long, in: bad}"
+    mini.change(tmp_path, SECTION, "when: flag", f"when: {{any: [flag, {both}]}}")
     assert check(tmp_path, mini.CONCEPTS) == []
 
 

@@ -32,7 +32,7 @@ def bind(folder: Folder) -> Binding:
     binder = _Binder(folder)
     result = binder.mapping()
     findings = list(binder.words.told())
-    return Binding(None if errors(findings) else result, findings, tuple(binder.words.concepts))
+    return Binding(result, findings, tuple(binder.words.concepts))
 
 
 class _Binder:
@@ -64,8 +64,9 @@ class _Binder:
         links.check(visits, episodes, rules)
         links.before_episodes("the baseline's date and condition", anchor, self.root.down("baseline"))
         links.before_episodes("the person's columns", person, self.root.down("person"))
-        if age is None:
+        if age is None or errors(self.words.told()):
             return None
+        self.words.check_groups(self.root.down("groups"))
         return bound.Bound(
             self.folder, anchor, person, age, visits, episodes, rules, ignored, tuple(self.words.concepts)
         )

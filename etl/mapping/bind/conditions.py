@@ -1,7 +1,7 @@
 """Binding, conditions: when a row is written, or an alternative taken."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from etl.mapping import bound, phrases
@@ -14,6 +14,9 @@ from etl.mapping.paths import json_path
 @dataclass
 class Conditions(Paths):
     """Binds the conditions of one folder."""
+
+    groups_asked: dict[str, set[Key]] = field(default_factory=dict)
+    """By group: its values that a place which is asked for them can hold."""
 
     def condition(self, node: Any, at: At) -> bound.Condition | None:
         match node:
@@ -56,7 +59,17 @@ class Conditions(Paths):
         possible = tuple(value for value in group if source.facts.allows(value))
         if not possible:
             self.report("unused-value", at, f"no value of '{node.in_}' is ever recorded at '{node.path}'")
-        return possible or group
+            return group
+        self.groups_asked.setdefault(node.in_, set()).update(possible)
+        return possible
+
+    def check_groups(self, at: At) -> None:
+        """Report each value of a group that no place which is asked for the group can hold."""
+        for name, possible in self.groups_asked.items():
+            for index, value in enumerate(self.folder.mapping.groups[name]):
+                if value not in possible:
+                    message = f"'{value}' is never recorded where '{name}' is asked for"
+                    self.report("unused-value", at.down(name, index), message)
 
     def _listed(self, value: Key, path: str, source: bound.Source, at: At) -> None:
         """Report a value that the place cannot hold."""
