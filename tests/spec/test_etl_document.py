@@ -104,9 +104,10 @@ TABLE_23 = [
     ("lesion", ["[definition diagnosis](#named-definitions)"]),
     ("n_diagnosis", ["the first `final_imaging`, if any", "35918746 TNM Clin N"]),
     ("m_diagnosis", ["4098852 MX category when `finalDiagnosis.M` is MX"]),
-    ("episode.confined", ["part of `episode.disease`", "is [confined](#groups)", "until first known of: earliest of"
-                          " start of episode `invasive_final`, start of episode `invasive_follow_up`"]),
-    ("episode.invasive_final", ["when `finalDiagnosis.N` is [nodes](#groups) and the case has no episode `invasive`"]),
+    ("episode.confined", ["part of `episode.disease`", "is [confined](#groups)",
+                          "until first known of: earliest of start of episode `invasive_final`, start of episode `invasive_follow_up`"]),
+    ("episode.invasive_final",
+     ["when `finalDiagnosis.N` is [nodes](#groups) and the case has no episode `invasive`"]),
     ("follow_up_lesion.diam1", ["its `follow_up_lesion`", "`lesions.yaml:"]),
     ("follow_up_t_mri", ["the first `follow_up_mri` of its item, if any"]),
     ("lesion.gleason_score", ["`lesions[*].gleason1` + `lesions[*].gleason2`"]),
