@@ -105,7 +105,8 @@ TABLE_23 = [
     ("n_diagnosis", ["the first `final_imaging`, if any", "35918746 TNM Clin N"]),
     ("m_diagnosis", ["4098852 MX category when `finalDiagnosis.M` is MX"]),
     ("episode.confined", ["part of `episode.disease`", "is [confined](#groups)",
-                          "until first known of: earliest of start of episode `invasive_final`, start of episode `invasive_follow_up`"]),
+                          "until first known of: earliest of start of episode `invasive_final`, start of"
+                          " episode `invasive_follow_up`"]),
     ("episode.invasive_final",
      ["when `finalDiagnosis.N` is [nodes](#groups) and the case has no episode `invasive`"]),
     ("follow_up_lesion.diam1", ["its `follow_up_lesion`", "`lesions.yaml:"]),
