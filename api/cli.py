@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import cases, mapping, remap, rows, setting_up
+from api.commands import cases, mapping, remap, rows, setting_up, vocab
 from api.shared import BadInput, err, out
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
@@ -30,6 +30,7 @@ app = typer.Typer(
 for module in (setting_up, cases, remap, rows):
     app.registered_commands.extend(module.app.registered_commands)
 app.add_typer(mapping.app, name="map")
+app.add_typer(vocab.app, name="vocab")
 
 
 def _print_version(wanted: bool) -> None:

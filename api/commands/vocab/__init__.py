@@ -1,0 +1,5 @@
+"""Commands for curators about the vocabulary: ``oncolake vocab``."""
+
+import typer
+
+app = typer.Typer(help="Load, search and check the OMOP vocabulary.", no_args_is_help=True)

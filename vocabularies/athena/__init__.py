@@ -1,0 +1,1 @@
+"""Vocabulary bundles as Athena hands them out: opened, checked, loaded."""

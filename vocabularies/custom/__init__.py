@@ -1,0 +1,1 @@
+"""Vocabularies of our own: added from CSV or Usagi, exported for others."""
