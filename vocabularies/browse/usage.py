@@ -68,7 +68,7 @@ def used_concepts_sql() -> str:
 
 def used_concepts(connection: Connection) -> frozenset[int]:
     """The ids of all concepts that any data name, concept 0 aside."""
-    found = connection.scalars(text(f"SELECT DISTINCT concept_id FROM ({used_concepts_sql()}) AS used"))
+    found = connection.scalars(text(f"SELECT DISTINCT concept_id FROM ({used_concepts_sql()}) AS used"))  # noqa: S608
     return frozenset(found)
 
 
@@ -76,7 +76,7 @@ def _table_sql(table: str, columns: list[ConceptColumn]) -> str:
     names = ", ".join(one.column for one in columns)
     values = ", ".join(f"({one.column}, '{one.column}', {str(one.enforced).lower()})" for one in columns)
     return (
-        f"SELECT DISTINCT named.concept_id, '{table}' AS table_name, named.column_name, named.enforced"
+        f"SELECT DISTINCT named.concept_id, '{table}' AS table_name, named.column_name, named.enforced"  # noqa: S608 - names of our own columns
         f" FROM (SELECT DISTINCT {names} FROM {OMOP}.{table}) AS combination"
         f" CROSS JOIN LATERAL (VALUES {values}) AS named (concept_id, column_name, enforced)"
         " WHERE named.concept_id <> 0"
