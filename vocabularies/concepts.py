@@ -11,10 +11,7 @@ A concept file is CSV with the columns of OMOP's CONCEPT table. It holds two kin
 A value map is CSV in the shape of OMOP's SOURCE_TO_CONCEPT_MAP; target 0 says that no concept is known yet.
 """
 
-import csv
-import io
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cached_property
@@ -26,11 +23,12 @@ from sqlalchemy import Connection, Integer, any_, cast, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from omop_schema import vocabulary as tables
+from vocabularies.text_table import BAD_DAY, BAD_ID, LARGEST, Line, Problem, TextTable
 
 T = TypeVar("T")
 
 FIRST_CUSTOM_ID = 2_000_000_000
-LAST_ID = 2**31 - 1
+LAST_ID = LARGEST
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2099, 12, 31)
 PLACEHOLDER = "Placeholder"
@@ -97,7 +95,7 @@ class ValueMap:
 
 
 class ConceptFileError(Exception):
-    """A concept file or value map that cannot be used. ``lines`` has every (line, message) of it."""
+    """A file of concepts or codes that cannot be used. ``lines`` has every (line, message) of it."""
 
     def __init__(self, file: str, lines: Iterable[tuple[int, str]]) -> None:
         self.file = file
@@ -108,8 +106,6 @@ class ConceptFileError(Exception):
 HEADER = tuple(field.name for field in fields(Concept))
 VALUE_MAP_HEADER = ("source_code", "source_code_description", "target_concept_id", "target_concept_name")
 _ATHENAS = HEADER[3:]
-_BAD_ID = -1
-_WHOLE_NUMBER = re.compile("0|[1-9][0-9]{0,9}")
 _WIDTHS = {
     "concept_name": 255,
     "domain_id": 20,
@@ -126,6 +122,11 @@ def read_concepts(path: Traversable) -> tuple[Concept, ...]:
     return tuple(_read(path, HEADER, "concept_id", _concept))
 
 
+def read_custom_concepts(path: Traversable) -> tuple[Concept, ...]:
+    """Read a file of custom concepts alone. Raises ConceptFileError like ``read_concepts``."""
+    return tuple(_read(path, HEADER, "concept_id", _only_custom))
+
+
 def read_value_map(path: Traversable) -> ValueMap:
     """Read a value map. Raises ConceptFileError with everything that is wrong with it."""
     rows = _read(path, VALUE_MAP_HEADER, "source_code", _value_map_row)
@@ -135,6 +136,11 @@ def read_value_map(path: Traversable) -> ValueMap:
 def map_vocabulary(mapping: str, name: str) -> str:
     """The vocabulary_id of a mapping's value map; ``VOCABULARY_ID_WIDTH`` characters fit the column."""
     return f"{mapping}.{name}"
+
+
+def is_value_map(vocabulary_id: str) -> bool:
+    """Whether such an id belongs to the value map of a mapping, as ``map_vocabulary`` makes them."""
+    return "." in vocabulary_id
 
 
 def shipped(mapping_dir: Traversable) -> dict[int, Concept]:
@@ -163,52 +169,14 @@ def lookup(connection: Connection, ids: Iterable[int]) -> dict[int, Concept]:
     return {row.concept_id: Concept(*row) for row in found}
 
 
-class _Line:
-    """One row of a file being read; it collects what is wrong with its fields."""
-
-    def __init__(self, number: int, values: Mapping[str, str], problems: list[tuple[int, str]]) -> None:
-        self.number = number
-        self.values = values
-        self.problems = problems
-
-    def report(self, message: str) -> None:
-        self.problems.append((self.number, message))
-
-    def text(self, name: str, width: int, *, required: bool = True) -> str:
-        value = self.values[name]
-        if required and not value:
-            self.report(f"'{name}' is empty")
-        if len(value) > width:
-            self.report(f"'{name}' has {len(value)} characters; the column holds {width}")
-        return value
-
-    def id(self, name: str) -> int:
-        value = self.values[name]
-        if _WHOLE_NUMBER.fullmatch(value) and int(value) <= LAST_ID:
-            return int(value)
-        self.report(f"'{name}' must be a whole number from 0 to {LAST_ID}, not '{value}'")
-        return _BAD_ID
-
-    def one_of(self, name: str, allowed: tuple[str, ...]) -> str | None:
-        value = self.values[name]
-        if value not in allowed:
-            listed = ", ".join(f"'{one}'" for one in allowed if one)
-            self.report(f"'{name}' must be empty or one of {listed}, not '{value}'")
-        return value or None
-
-    def day(self, name: str) -> date:
-        try:
-            return date.fromisoformat(self.values[name])
-        except ValueError:
-            self.report(f"'{name}' must be a date like 1970-01-01, not '{self.values[name]}'")
-        return FIRST_DAY
-
-
-def _read(path: Traversable, header: tuple[str, ...], key: str, build: Callable[[_Line], T]) -> list[T]:
-    problems: list[tuple[int, str]] = []
+def _read(path: Traversable, header: tuple[str, ...], key: str, build: Callable[[Line], T]) -> list[T]:
+    problems: list[Problem] = []
+    table = TextTable(path, problems)
     built = []
     seen: dict[str, int] = {}
-    for line in _lines(path, header, problems):
+    if table.header != header and not problems:
+        problems.append(Problem(1, f"the header must be '{','.join(header)}'"))
+    for line in () if problems else table.lines():
         first = seen.setdefault(line.values[key], line.number)
         if first != line.number:
             line.report(f"'{key}' {line.values[key]!r} is on line {first} already")
@@ -218,49 +186,37 @@ def _read(path: Traversable, header: tuple[str, ...], key: str, build: Callable[
     return built
 
 
-def _lines(path: Traversable, header: tuple[str, ...], problems: list[tuple[int, str]]) -> Iterator[_Line]:
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    try:
-        if tuple(next(reader, ())) != header:
-            raise ConceptFileError(str(path), [(1, f"the header must be '{','.join(header)}'")])
-        for values in reader:
-            if len(values) == len(header):
-                yield _Line(reader.line_num, dict(zip(header, values, strict=True)), problems)
-            else:
-                problems.append((reader.line_num, f"{len(values)} fields where the header has {len(header)}"))
-    except csv.Error as error:
-        problems.append((reader.line_num, f"not CSV: {error}"))
-
-
-def _text(path: Traversable) -> str:
-    try:
-        # Spreadsheet programs put a byte order mark in front.
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8 at byte {error.start}; save the file as UTF-8"
-    except FileNotFoundError:
-        message = "there is no such file"
-    raise ConceptFileError(str(path), [(1, message)])
-
-
-def _concept(line: _Line) -> Concept:
+def _concept(line: Line) -> Concept:
     concept_id = line.id("concept_id")
     if concept_id < FIRST_CUSTOM_ID:
         return _placeholder(line, concept_id)
+    return _custom(line, concept_id)
+
+
+def _only_custom(line: Line) -> Concept:
+    concept_id = line.id("concept_id")
+    if BAD_ID < concept_id < FIRST_CUSTOM_ID:
+        line.report(f"'concept_id' {concept_id} is Athena's to give; custom ones begin at {FIRST_CUSTOM_ID}")
+    return _custom(line, concept_id)
+
+
+def _custom(line: Line, concept_id: int) -> Concept:
     texts = {name: line.text(name, width) for name, width in _WIDTHS.items()}
     flags = {name: line.one_of(name, allowed) for name, allowed in _FLAGS.items()}
     days = {name: line.day(name) for name in ("valid_start_date", "valid_end_date")}
     if texts["vocabulary_id"] == PLACEHOLDER:
         line.report(f"'vocabulary_id' of a custom concept must name its own vocabulary, not '{PLACEHOLDER}'")
-    if days["valid_end_date"] < days["valid_start_date"]:
+    if is_value_map(texts["vocabulary_id"]):
+        line.report(f"'vocabulary_id' is '{texts['vocabulary_id']}'; ids with a dot belong to value maps")
+    if BAD_DAY not in days.values() and days["valid_end_date"] < days["valid_start_date"]:
         line.report("'valid_end_date' is before 'valid_start_date'")
     values: dict[str, Any] = {**texts, **flags, **days}
     return Concept(concept_id=concept_id, **values)
 
 
-def _placeholder(line: _Line, concept_id: int) -> Concept:
+def _placeholder(line: Line, concept_id: int) -> Concept:
     for name in _ATHENAS:
-        if line.values[name] and concept_id != _BAD_ID:
+        if line.values[name] and concept_id != BAD_ID:
             line.report(f"'{name}' must be empty: only Athena describes ids below {FIRST_CUSTOM_ID}")
     return Concept(
         concept_id=concept_id,
@@ -276,6 +232,6 @@ def _placeholder(line: _Line, concept_id: int) -> Concept:
     )
 
 
-def _value_map_row(line: _Line) -> ValueMapRow:
+def _value_map_row(line: Line) -> ValueMapRow:
     texts = {name: line.text(name, width) for name, width in _VALUE_MAP_WIDTHS.items()}
     return ValueMapRow(target_concept_id=line.id("target_concept_id"), line=line.number, **texts)

@@ -9,19 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import Column, Connection, Table, text
 
 from omop_schema import OMOP, metadata
+from vocabularies.athena.layout import TABLES
 
-#: The tables that an Athena bundle fills.
-VOCABULARY_TABLES = frozenset({
-    "concept",
-    "vocabulary",
-    "domain",
-    "concept_class",
-    "relationship",
-    "concept_relationship",
-    "concept_synonym",
-    "concept_ancestor",
-    "drug_strength",
-})  # fmt: skip
+_ATHENAS = frozenset(table.name for table in TABLES)
 _CONCEPT_ID = f"{OMOP}.concept.concept_id"
 
 
@@ -39,7 +29,7 @@ def concept_columns() -> tuple[ConceptColumn, ...]:
     return tuple(
         ConceptColumn(table.name, column.name, _enforced(column))
         for table in metadata.tables.values()
-        if table.schema == OMOP and table.name not in VOCABULARY_TABLES
+        if table.schema == OMOP and table.name not in _ATHENAS
         for column in _concept_columns(table)
     )
 
