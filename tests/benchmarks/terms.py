@@ -24,7 +24,7 @@ DOMAINS = (
     "Route", "Specimen", "Geography", "Provider", "Episode", "Cost", "Currency", "Payer", "Plan", "Sponsor",
     "Relationship", "Note", "Note Type", "Meas Value Operator", "Condition/Device", "Condition/Meas",
     "Condition/Obs", "Condition/Procedure", "Device/Drug", "Device/Procedure", "Drug/Procedure",
-    "Measurement/Obs", "Measurement/Procedure", "Observation/Procedure", "Regimen", "Revenue Code",
+    "Measurement/Obs", "Meas/Procedure", "Obs/Procedure", "Regimen", "Revenue Code",
 )  # fmt: skip
 
 CLASSES = (
