@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine, text
 
 import migrations
 from etl.mapping.bound import Bound
-from etl.mapping.check import LookUp, checked
+from etl.mapping.check import checked
 from etl.mapping.compile import compile_plan, provisional_numbers
+from etl.mapping.objections import LookUp
 from etl.plan import Plan
 from etl.register import lock_register, register
 from vocabularies.concepts import Concept, lookup, shipped

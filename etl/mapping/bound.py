@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union
 
-from etl.mapping.folder import Folder, Place
+from etl.mapping.folder import Folder, Keys, Place
 from etl.mapping.paths import Facts, Segments
 from etl.mapping.tables import Target
 
@@ -227,6 +227,8 @@ class ConceptUse:
     place: Place
     table: str
     column: str
+    keys: Keys = ()
+    """The keys from a YAML file's root down to the concept; a value map's line says where it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,19 @@
 """The checker: everything that can be said about a mapping before any data is seen."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from etl.identity import LEVEL_BITS, capacities
 from etl.mapping import bound, walk
 from etl.mapping.bind import bind
-from etl.mapping.findings import Finding, MappingError, Objection, errors, finding
+from etl.mapping.findings import Finding, MappingError, errors, finding
 from etl.mapping.folder import MAPPING_FILE, Folder, Place, read_folder
+from etl.mapping.objections import LookUp, vocabulary_findings
 from etl.mapping.paths import Segments, absolute, depth, json_path, leaves, lists_above, resolve
 from etl.mapping.schema_lines import SchemaLines
-from etl.mapping.tables import COLUMN_DOMAINS, TARGETS
 from etl.mapping.unused import names_under, unused_names
-from vocabularies.concepts import (
-    CONCEPTS,
-    VALUE_MAPS,
-    VOCABULARY_ID_WIDTH,
-    Concept,
-    ConceptFileError,
-    map_vocabulary,
-)
-
-#: Gives the concepts of these ids that a vocabulary knows. Raises ConceptFileError about the folder's file.
-LookUp = Callable[[set[int]], Mapping[int, Concept]]
+from vocabularies.concepts import VALUE_MAPS, VOCABULARY_ID_WIDTH, map_vocabulary
 
 #: Characters of person.person_source_value, and of what a care site's name and a form have room for.
 KEY_WIDTHS: Mapping[str, int] = {"patient": 50, "form": 255, "site": 255}
@@ -43,7 +33,8 @@ def check(path: Traversable, look_up: LookUp) -> Checked:
     except MappingError as error:
         return Checked(None, list(error.findings))
     mapping, bindings, uses = bind(folder)
-    found = {*bindings, *_folder_findings(folder), *_vocabulary_findings(folder, mapping, uses, look_up)}
+    found = {*bindings, *_folder_findings(folder)}
+    found |= {*vocabulary_findings(folder, uses, look_up, whole=mapping is not None)}
     if mapping is not None:
         # What a rule that is not understood names would count as left out, so ask only when all are.
         found |= {*_schema_findings(mapping), *unused_names(folder)}
@@ -148,131 +139,6 @@ def _too_many_items(mapping: bound.Bound) -> Iterator[Finding]:
                 where = json_path(scope[:-1])
                 message = f"'{where}' allows {allowed} items, row ids have room for {limit}: set maxItems"
                 yield _finding("too-many-items", rule.place, message)
-
-
-def _vocabulary_findings(
-    folder: Folder, mapping: bound.Bound | None, uses: tuple[bound.ConceptUse, ...], look_up: LookUp
-) -> Iterator[Finding]:
-    every = dict.fromkeys((*uses, *_mapped_concepts(folder)))
-    try:
-        concepts = look_up({use.concept for use in every})
-    except ConceptFileError as error:
-        yield from (_finding("unreadable", Place(CONCEPTS, line), told) for line, told in error.lines)
-        return
-    yield from _two_names(every)
-    objections = [one for use in every for one in _against(use, concepts.get(use.concept))]
-    yield from _unknown(every, concepts)
-    yield from _judged(folder, objections)
-    yield from _placeholders(every, concepts)
-    if mapping is not None:
-        yield from _accepted_for_nothing(folder, objections, concepts)
-
-
-def _mapped_concepts(folder: Folder) -> Iterator[bound.ConceptUse]:
-    """Every target of every value map: all of them are loaded, whether a rule uses them or not."""
-    for name, value_map in folder.value_maps.items():
-        for row in value_map.rows:
-            place = Place(f"{VALUE_MAPS}/{name}.csv", row.line)
-            yield bound.ConceptUse(
-                row.target_concept_id,
-                row.target_concept_name or None,
-                place,
-                "source_to_concept_map",
-                "target_concept_id",
-            )
-
-
-def _unknown(uses: Iterable[bound.ConceptUse], concepts: Mapping[int, Concept]) -> Iterator[Finding]:
-    for use in uses:
-        if use.concept not in concepts:
-            yield _finding("unknown-concept", use.place, f"{_named(use)} is not in the vocabulary")
-
-
-class _Against(NamedTuple):
-    """What the vocabulary has to say against one use of a concept."""
-
-    kind: Objection
-    use: bound.ConceptUse
-    message: str
-
-
-def _against(use: bound.ConceptUse, concept: Concept | None) -> Iterator[_Against]:
-    if concept is None or concept.concept_id == 0:
-        return
-    named = _named(use)
-    if use.name is not None and use.name != concept.concept_name:
-        message = f"concept {use.concept} is '{concept.concept_name}' in the vocabulary, not '{use.name}'"
-        yield _Against("other-name", use, message)
-    if not concept.valid:
-        message = f"{named} is deprecated (invalid_reason {concept.invalid_reason})"
-        yield _Against("invalid-concept", use, message)
-    domains = _domains(use)
-    if domains and concept.domain_id not in domains:
-        where, want = f"{use.table}.{use.column}", " or ".join(sorted(domains))
-        message = f"{named} has domain {concept.domain_id}; {where} takes {want}"
-        yield _Against("wrong-domain", use, message)
-    if concept.standard_concept != "S" and not concept.placeholder:
-        yield _Against("not-standard", use, f"{named} is not a standard concept")
-
-
-def _judged(folder: Folder, objections: Iterable[_Against]) -> Iterator[Finding]:
-    accepted = {(one.finding, one.concept): one.why for one in folder.mapping.accept}
-    for kind, use, message in objections:
-        why = accepted.get((kind, use.concept))
-        if why is None:
-            yield _finding(kind, use.place, message)
-        else:
-            yield Finding(use.place.file, use.place.line, kind, f"{message}; accepted: {why}", "note")
-
-
-def _accepted_for_nothing(
-    folder: Folder, objections: Iterable[_Against], concepts: Mapping[int, Concept]
-) -> Iterator[Finding]:
-    there = {(one.kind, one.use.concept) for one in objections}
-    for index, one in enumerate(folder.mapping.accept):
-        concept = concepts.get(one.concept)
-        # What Athena says of a placeholder is not known yet.
-        if (one.finding, one.concept) not in there and not (concept and concept.placeholder):
-            place = folder.mapping_file.place("accept", index)
-            message = f"there is no finding '{one.finding}' of concept {one.concept}"
-            yield _finding("unused-accept", place, message)
-
-
-def _placeholders(uses: Iterable[bound.ConceptUse], concepts: Mapping[int, Concept]) -> Iterator[Finding]:
-    found: dict[int, Place] = {}
-    for use in uses:
-        if use.concept != 0 and use.concept in concepts and concepts[use.concept].placeholder:
-            found.setdefault(use.concept, use.place)
-    if found:
-        first = min(found.values(), key=lambda one: (one.file, one.line))
-        message = f"{len(found)} concepts are placeholders until an Athena vocabulary is loaded"
-        yield _finding("placeholder", first, message)
-
-
-def _domains(use: bound.ConceptUse) -> frozenset[str]:
-    target = TARGETS.get(use.table)
-    if target is not None and use.column == target.concept_column:
-        return target.domains
-    return COLUMN_DOMAINS.get(use.column, frozenset())
-
-
-def _two_names(uses: Iterable[bound.ConceptUse]) -> Iterator[Finding]:
-    first: dict[int, bound.ConceptUse] = {}
-    for use in uses:
-        if use.name is None:
-            continue
-        other = first.setdefault(use.concept, use)
-        if other.name != use.name:
-            where = f"{other.place.file}:{other.place.line}"
-            yield _finding(
-                "two-names",
-                use.place,
-                f"concept {use.concept} is '{use.name}' here and '{other.name}' in {where}",
-            )
-
-
-def _named(use: bound.ConceptUse) -> str:
-    return f"concept {use.concept} '{use.name}'" if use.name else f"concept {use.concept}"
 
 
 def _finding(kind: str, place: Place, message: str) -> Finding:

@@ -11,7 +11,8 @@ from etl.mapping.bind.context import At, Slot
 from etl.mapping.folder import Place
 from etl.mapping.paths import ITEM, Facts, absolute, json_path
 
-_CONCEPT = re.compile(r"(\d+)(?:\s+(\S.*))?\Z")
+#: A concept as it is written: id and name.
+CONCEPT = re.compile(r"(\d+)(?:\s+(\S.*))?\Z")
 _HOLE = re.compile(r"\{([^{}]+)\}")
 _NUMBERS = {"number": frozenset({"number", "integer"}), "integer": frozenset({"integer"})}
 _WHOLE = re.compile(r"-?[0-9]+\Z")
@@ -76,13 +77,14 @@ class Expressions(Conditions):
 
     def concept(self, node: str | float, at: At, slot: Slot) -> bound.Constant | None:
         """A concept written 'id name'; the name may be left out for 0 only."""
-        written = _CONCEPT.match(str(node))
+        written = CONCEPT.match(str(node))
         if written is None or (written[2] is None and int(written[1]) != 0):
             shown = "a number alone" if written else "no concept"
             self.report("wrong-type", at, f"{shown} in '{slot.column}': write 'id name'")
             return None
         number = int(written[1])
-        self.concepts.append(bound.ConceptUse(number, written[2], at.place, slot.table, slot.column))
+        use = bound.ConceptUse(number, written[2], at.place, slot.table, slot.column, at.keys)
+        self.concepts.append(use)
         return bound.Constant(number)
 
     def _visit(self, node: str | float, at: At) -> bound.Constant | None:
