@@ -148,7 +148,7 @@ def shipped(mapping_dir: Traversable) -> dict[int, Concept]:
 
     Raises ConceptFileError when a file is wrong, or when the mapping describes a concept of the CDM anew.
     """
-    concepts = {one.concept_id: one for one in read_concepts(files(__package__).joinpath(CDM_CONCEPTS))}
+    concepts = cdm_concepts()
     own = mapping_dir.joinpath(CONCEPTS)
     again = []
     for line, one in enumerate(read_concepts(own), 2):
@@ -158,6 +158,11 @@ def shipped(mapping_dir: Traversable) -> dict[int, Concept]:
     if again:
         raise ConceptFileError(str(own), again)
     return concepts
+
+
+def cdm_concepts() -> dict[int, Concept]:
+    """The concepts that come with Oncolake itself, by id: those of the CDM that any mapping needs."""
+    return {one.concept_id: one for one in read_concepts(files(__package__).joinpath(CDM_CONCEPTS))}
 
 
 def lookup(connection: Connection, ids: Iterable[int]) -> dict[int, Concept]:
