@@ -16,6 +16,7 @@ from etl.setup import NotInitialised
 from migrations import NewerDatabase
 from omop_schema.database import DatabaseError
 from vocabularies.concepts import ConceptFileError
+from vocabularies.custom.add import AddError
 from vocabularies.starter import StarterError
 
 BAD_INPUT, NO_DATABASE, INTERRUPTED, PIPE_CLOSED = 2, 3, 130, 141
@@ -54,6 +55,7 @@ def main() -> None:
     try:
         _run()
     except (
+        AddError,
         BadInput,
         ConceptFileError,
         MappingError,

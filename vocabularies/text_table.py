@@ -87,7 +87,7 @@ class TextTable:
         """Names of the columns, in small letters; empty when there is none to be had."""
 
     def lines(self) -> Iterator[Line]:
-        """The rows below the header; one with too many or too few fields is a problem, a blank line is nothing."""
+        """The rows below the header. One of another length is a problem, a blank line is nothing."""
         start = self._reader.line_num + 1
         try:
             for values in self._reader:

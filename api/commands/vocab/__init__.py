@@ -2,4 +2,7 @@
 
 import typer
 
+from api.commands.vocab import add
+
 app = typer.Typer(help="Load, search and check the OMOP vocabulary.", no_args_is_help=True)
+app.command("add")(add.add)
