@@ -12,6 +12,7 @@ from api.shared import BadInput, err, out
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
 from etl.register import RegisterFull
+from etl.review.write import NotWritten
 from etl.setup import NotInitialised
 from migrations import NewerDatabase
 from omop_schema.database import DatabaseError
@@ -62,6 +63,7 @@ def main() -> None:
         NewerDatabase,
         NotExplained,
         NotInitialised,
+        NotWritten,
         RegisterFull,
         StarterError,
     ) as error:

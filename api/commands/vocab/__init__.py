@@ -2,7 +2,8 @@
 
 import typer
 
-from api.commands.vocab import add
+from api.commands.vocab import add, check
 
 app = typer.Typer(help="Load, search and check the OMOP vocabulary.", no_args_is_help=True)
 app.command("add")(add.add)
+app.command("check")(check.check)
