@@ -44,7 +44,7 @@ def copy_member(
     )
     with closing(lines), closing(connection.connection.cursor()) as cursor:
         try:
-            cursor.copy_expert(command, lines, BLOCK)  # type: ignore[attr-defined]
+            cursor.copy_expert(command, lines, BLOCK)
         except BaseException as error:
             if lines.failure:
                 raise lines.failure from None

@@ -1,14 +1,14 @@
 """A file of a bundle as COPY reads it: rows in PostgreSQL's text format, never in memory as a whole."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, TypeVar
 from zipfile import BadZipFile
 
 from sqlalchemy import Table
 
-from vocabularies.athena.bundle import Bundle, BundleError, Member, damaged
+from vocabularies.athena.bundle import Bundle, Member, damaged
 from vocabularies.athena.layout import FILES, cells
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Lines:
         self._stream = member.open()
         self._kept = b""
         self._open_ended = False
-        self.failure: BundleError | None = None
+        self.failure: Exception | None = None
         self.rows = 0
         self.bytes = 0
         try:
@@ -116,3 +116,28 @@ class Lines:
             # The driver would put its own error in place of this one.
             self.failure = damaged(self._bundle.path, self._member.name)
             raise self.failure from error
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+#: Bytes of a line that are looked at: more than the widest row, so that a longer one is faulty in any case.
+LONGEST_LINE = 64 * 1024
+
+
+def numbered(bundle: Bundle, member: Member) -> Iterator[tuple[int, bytes]]:
+    """The file's lines without their ends, and their numbers from 1; the header is the first.
+
+    A line longer than ``LONGEST_LINE`` is cut. Raises BundleError when the file does not unpack.
+    """
+    try:
+        with member.open() as stream:
+            number = 0
+            while line := stream.readline(LONGEST_LINE):
+                number += 1
+                rest = line
+                while rest and not rest.endswith(b"\n"):
+                    rest = stream.readline(LONGEST_LINE)
+                yield number, line.removesuffix(b"\n").removesuffix(b"\r")
+    except (BadZipFile, zlib.error, EOFError) as error:
+        raise damaged(bundle.path, member.name) from error

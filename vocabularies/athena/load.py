@@ -1,0 +1,226 @@
+"""Loading a bundle: all of it, checked, or nothing."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from sqlalchemy import Connection, Engine, text
+
+from omop_schema import OMOP
+from omop_schema.database import translated
+from vocabularies.athena.bundle import Bundle, open_bundle
+from vocabularies.athena.carry import carry, tell_clashes
+from vocabularies.athena.copying import Unfit
+from vocabularies.athena.cross_check import (
+    check_cpt4,
+    check_keys,
+    check_references,
+    know_examined,
+    know_staged,
+)
+from vocabularies.athena.examine import check_files, examine
+from vocabularies.athena.findings import Report
+from vocabularies.athena.layout import CPT4
+from vocabularies.athena.session import connect, only_load
+from vocabularies.athena.stage import Staged, begin, clear, staging_tasks
+from vocabularies.athena.swap import swap
+from vocabularies.athena.tasks import run_tasks
+from vocabularies.athena.twins import SCHEMA
+from vocabularies.athena.version import tell_older
+from vocabularies.browse.usage import used_concepts_sql
+
+_IN_USE = text(f"""
+    SELECT used.concept_id, held.vocabulary_id, min(used.table_name || '.' || used.column_name)
+    FROM ({used_concepts_sql()}) AS used
+    JOIN {OMOP}.concept AS held USING (concept_id)
+    LEFT JOIN {SCHEMA}.concept AS staged USING (concept_id)
+    WHERE staged.concept_id IS NULL
+    GROUP BY used.concept_id, held.vocabulary_id ORDER BY used.concept_id
+""")
+
+
+class Watcher(Protocol):
+    """Whoever shows how far a load is. Called from several threads."""
+
+    def reading(self, file: str, size: int, rows: int) -> None:
+        """So many bytes and rows of a file have been read, from its beginning."""
+
+    def step(self, phase: str, done: int, total: int) -> None:
+        """So many steps of a phase are done: ``staging``, ``examining`` or ``swapping``."""
+
+
+class Quiet:
+    """Watches nothing."""
+
+    def reading(self, file: str, size: int, rows: int) -> None:
+        """Nothing."""
+
+    def step(self, phase: str, done: int, total: int) -> None:
+        """Nothing."""
+
+
+class Rows(NamedTuple):
+    """What became of a file's rows: ``read`` is ``loaded`` plus ``reported``."""
+
+    read: int
+    loaded: int
+    reported: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a load did, or why it did nothing."""
+
+    loaded: bool
+    rows: Mapping[str, Rows]
+    """By file; empty when nothing was loaded."""
+    report: Report
+
+
+class Unaccounted(Exception):
+    """Rows are neither loaded nor reported: a fault of this program, so nothing was loaded."""
+
+
+def load(
+    engine: Engine,
+    path: Path,
+    *,
+    strict: bool = False,
+    check_only: bool = False,
+    report: Report | None = None,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Load a bundle in place of the vocabulary that is there, unless something is wrong with it.
+
+    Errors keep all of it out, with ``strict`` warnings do too; ``check_only`` finds out and loads nothing.
+    Custom concepts stay, and so do placeholders that the bundle does not replace. Until the last moment the
+    old vocabulary serves readers, and whatever fails leaves it as it was.
+
+    Raises BundleError, LoadRunning, SwapError or DatabaseError.
+    """
+    report = report or Report()
+    watcher = watcher or Quiet()
+    with open_bundle(path) as bundle, translated(), only_load(engine):
+        check_files(bundle, report)
+        work = _Load(engine, bundle, report, watcher)
+        with work.cleared():
+            staged = work.stage() if not report.refuses(strict=False) else None
+            if staged is None:
+                work.examine_all()
+                return Outcome(False, {}, report)
+            rows = work.account(staged)
+            if report.refuses(strict):
+                return Outcome(False, {}, report)
+            if not check_only:
+                work.swap()
+            return Outcome(not check_only, rows, report)
+
+
+@dataclass(frozen=True)
+class _Load:
+    """One load, step by step."""
+
+    engine: Engine
+    bundle: Bundle
+    report: Report
+    watcher: Watcher
+
+    @contextmanager
+    def cleared(self) -> Iterator[None]:
+        """Leave nothing staged behind, however it ends."""
+        with connect(self.engine) as connection, connection.begin():
+            begin(connection)
+        try:
+            yield
+        finally:
+            with connect(self.engine) as connection, connection.begin():
+                clear(connection)
+
+    def stage(self) -> Staged | None:
+        """Everything staged and checked; None when rows break a rule of their table."""
+        staged = Staged()
+        tasks = staging_tasks(self.bundle, staged, self._carry, self.watcher.reading)
+        finished: list[str] = []
+
+        def done(name: str) -> None:
+            finished.append(name)
+            self.watcher.step("staging", len(finished), len(tasks))
+
+        try:
+            run_tasks(partial(connect, self.engine), tasks, done)
+        except Unfit:
+            return None
+        with connect(self.engine) as connection, connection.begin():
+            tell_older(connection, self.report)
+            self._tell_in_use(connection)
+        return staged
+
+    def examine_all(self) -> None:
+        """Find everything that is wrong with a bundle that cannot be loaded."""
+        with connect(self.engine) as connection, connection.begin():
+            begin(connection)
+            files = self._examine(connection, self.bundle.members)
+            know_examined(connection, files)
+            if CPT4 in files:
+                check_cpt4(connection, self.report)
+            for name in files:
+                check_keys(connection, name, self.report)
+                check_references(connection, name, files, self.report)
+
+    def account(self, staged: Staged) -> Mapping[str, Rows]:
+        """What became of each row; those that were left out are looked up and reported with their lines."""
+        flawed = {*staged.left_out, *staged.mended}
+        if flawed:
+            with connect(self.engine) as connection, connection.begin():
+                files = self._examine(
+                    connection, [one for one in self.bundle.members if one in {*flawed, CPT4}]
+                )
+                know_staged(connection, files)
+                if CPT4 in files:
+                    check_cpt4(connection, self.report)
+                for name in files:
+                    check_references(connection, name, files, self.report)
+        return {name: self._rows(name, staged) for name in self.bundle.members}
+
+    def swap(self) -> None:
+        """Put the staged vocabulary in place."""
+        self.watcher.step("swapping", 0, 1)
+        with connect(self.engine) as connection, connection.begin():
+            connection.execute(text("SET LOCAL synchronous_commit = on"))
+            swap(connection)
+        self.watcher.step("swapping", 1, 1)
+
+    def _carry(self, connection: Connection) -> None:
+        tell_clashes(connection, self.report)
+        carry(connection)
+
+    def _tell_in_use(self, connection: Connection) -> None:
+        for concept, vocabulary, where in connection.execute(_IN_USE):
+            message = (
+                f"concept {concept} of {vocabulary}, which {where} has, is not in the bundle; choose "
+                f"{vocabulary} too when you download"
+            )
+            self.report.add("concept-in-use", "CONCEPT.csv", 0, message, vocabulary)
+
+    def _examine(self, connection: Connection, names: Iterable[str]) -> list[str]:
+        """Examine files; those that could be read."""
+        bad = {group.file for group in self.report.counts if group.kind == "bad-header"}
+        files = [name for name in names if name not in bad]
+        for number, name in enumerate(files):
+            self.watcher.step("examining", number, len(files))
+            examine(connection, self.bundle, name, self.report, self.watcher.reading)
+        self.watcher.step("examining", len(files), len(files))
+        return files
+
+    def _rows(self, name: str, staged: Staged) -> Rows:
+        read, out = staged.read[name], staged.left_out.get(name, 0)
+        reported = self.report.left_out(name)
+        if reported != out:
+            raise Unaccounted(
+                f"{out} rows of {name} would be left out and {reported} are reported, so nothing was loaded; "
+                "report this line as a fault of oncolake"
+            )
+        return Rows(read, read - out, out)

@@ -1,0 +1,191 @@
+"""Building the new vocabulary in a schema of its own, beside the one that readers use.
+
+Tables are made bare, then copied into and frozen in one transaction; indexes and checks follow, and what can
+run side by side does (``tasks``). A bundle in order is read once: copying, keys and foreign keys are its
+check. What they refuse is looked at line by line afterwards (``examine``).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Table, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateSchema, DropSchema
+
+from vocabularies.athena.bundle import Bundle
+from vocabularies.athena.copying import Seen, Unfit, copy_member
+from vocabularies.athena.layout import CPT4
+from vocabularies.athena.references import label_with_zero, leave_out
+from vocabularies.athena.tasks import Task
+from vocabularies.athena.twins import (
+    CPT4_ADDED,
+    CPT4_TABLE,
+    SCHEMA,
+    add_keys,
+    add_links,
+    create_bare,
+    index_statements,
+    link_names,
+    twins,
+    validate,
+)
+
+_BLANK = ("concept_name",)
+
+#: Tables from the longest to copy and index to the shortest, so that the last ones are done together.
+_BY_SIZE = (
+    "concept_relationship", "concept_ancestor", "concept", "concept_synonym", "drug_strength", "relationship",
+    "concept_class", "vocabulary", "domain",
+)  # fmt: skip
+
+_START_ADDED = text(f"CREATE TABLE {SCHEMA}.{CPT4_ADDED} (concept_id integer NOT NULL)")
+_ADD_NAMED = text(f"""
+    WITH added AS (
+        INSERT INTO {SCHEMA}.concept SELECT * FROM {SCHEMA}.{CPT4_TABLE} AS named
+        WHERE concept_name IS NOT NULL
+          AND NOT EXISTS (SELECT FROM {SCHEMA}.concept WHERE concept.concept_id = named.concept_id)
+        RETURNING concept_id)
+    INSERT INTO {SCHEMA}.{CPT4_ADDED} SELECT concept_id FROM added
+""")
+_DROP_UNNAMED = text(f"DELETE FROM {SCHEMA}.concept WHERE concept_name IS NULL AND vocabulary_id = 'CPT4'")
+_REQUIRE_NAMES = text(f"ALTER TABLE {SCHEMA}.concept ALTER COLUMN concept_name SET NOT NULL")
+
+
+@dataclass
+class Staged:
+    """What staging has done. Tasks of several threads write to it, each its own keys."""
+
+    read: dict[str, int] = field(default_factory=dict)
+    """Rows read, by file."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Rows read that were left out, by file."""
+    mended: set[str] = field(default_factory=set)
+    """Files with a row whose describing concept was set to 0."""
+
+
+def begin(connection: Connection) -> None:
+    """An empty schema to stage in; whatever an earlier load left behind goes."""
+    clear(connection)
+    connection.execute(CreateSchema(SCHEMA))
+
+
+def clear(connection: Connection) -> None:
+    """Remove the schema."""
+    connection.execute(DropSchema(SCHEMA, cascade=True, if_exists=True))
+
+
+def staging_tasks(
+    bundle: Bundle, staged: Staged, carry: Callable[[Connection], None], seen: Seen
+) -> list[Task]:
+    """Everything from empty to complete, for ``run_tasks``.
+
+    ``carry`` brings over what the bundle does not hold, once the keys stand. A task raises Unfit, naming the
+    file, when rows break the table's rules.
+    """
+    tables = twins()
+    stage = _Stage(bundle, staged, tables, seen)
+    copies = [Task(f"copy {name}", stage.copying(tables[name])) for name in _BY_SIZE]
+    indexes = [
+        Task(f"index {index}", stage.indexing(name, statement), frozenset({f"copy {name}"}))
+        for name in _BY_SIZE
+        for index, statement in index_statements(tables[name])
+    ]
+    keys = Task("keys", stage.keys(carry), frozenset(task.name for task in (*copies, *indexes)))
+    links = [Task(f"links {name}", stage.linking(tables[name]), frozenset({"keys"})) for name in _BY_SIZE]
+    return [*copies, *indexes, keys, *links]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """The work of each task. A foreign key locks the table it points to, so all are added at one point."""
+
+    bundle: Bundle
+    staged: Staged
+    tables: Mapping[str, Table]
+    seen: Seen
+
+    def copying(self, table: Table) -> Callable[[Connection], None]:
+        def work(connection: Connection) -> None:
+            if table.name == "concept":
+                self._copy_concepts(connection, table)
+                return
+            create_bare(connection, table)
+            self._copy(connection, _file(table.name), table.name)
+
+        return work
+
+    def indexing(self, name: str, statement: str) -> Callable[[Connection], None]:
+        def work(connection: Connection) -> None:
+            try:
+                connection.execute(text(statement))
+            except IntegrityError as error:
+                raise Unfit(_file(name)) from error
+
+        return work
+
+    def keys(self, carry: Callable[[Connection], None]) -> Callable[[Connection], None]:
+        def work(connection: Connection) -> None:
+            for table in self.tables.values():
+                add_keys(connection, table)
+            carry(connection)
+            for table in self.tables.values():
+                add_links(connection, table)
+
+        return work
+
+    def linking(self, table: Table) -> Callable[[Connection], None]:
+        def work(connection: Connection) -> None:
+            try:
+                with connection.begin_nested():
+                    _validate_all(connection, table)
+            except IntegrityError:
+                self._mend(connection, table)
+                self._validate_mended(connection, table)
+            connection.execute(text(f"ANALYZE {SCHEMA}.{table.name}"))
+
+        return work
+
+    def _mend(self, connection: Connection, table: Table) -> None:
+        file = _file(table.name)
+        if left_out := leave_out(connection, table):
+            self.staged.left_out[file] = self.staged.left_out.get(file, 0) + left_out
+        if label_with_zero(connection, table):
+            self.staged.mended.add(file)
+
+    def _validate_mended(self, connection: Connection, table: Table) -> None:
+        try:
+            _validate_all(connection, table)
+        except IntegrityError as error:
+            raise Unfit(_file(table.name)) from error
+
+    def _copy(self, connection: Connection, file: str, table: str) -> None:
+        if member := self.bundle.members.get(file):
+            where = (SCHEMA, table)
+            self.staged.read[file] = copy_member(
+                connection, self.bundle, member, where, freeze=True, seen=self.seen
+            )
+
+    def _copy_concepts(self, connection: Connection, table: Table) -> None:
+        create_bare(connection, table, optional=_BLANK)
+        create_bare(connection, table, name=CPT4_TABLE, optional=_BLANK)
+        self._copy(connection, _file(table.name), table.name)
+        self._copy(connection, CPT4, CPT4_TABLE)
+        connection.execute(_START_ADDED)
+        added = connection.execute(_ADD_NAMED).rowcount
+        if dropped := connection.execute(_DROP_UNNAMED).rowcount:
+            self.staged.left_out[_file(table.name)] = dropped
+        if left := self.staged.read.get(CPT4, 0) - added:
+            self.staged.left_out[CPT4] = left
+        try:
+            connection.execute(_REQUIRE_NAMES)
+        except IntegrityError as error:
+            raise Unfit(_file(table.name)) from error
+
+
+def _validate_all(connection: Connection, table: Table) -> None:
+    for link in link_names(table):
+        validate(connection, table, link)
+
+
+def _file(table: str) -> str:
+    return f"{table.upper()}.csv"

@@ -1,0 +1,179 @@
+"""Putting the staged vocabulary in place of the old one, in one transaction.
+
+Readers go on with the old tables almost to the end: the tables that refer to concepts get their foreign keys
+to the staged tables first, checked, beside those that they have. Only then is everything locked, for the
+moment that it takes to drop the old keys and tables and to move the new ones. Whatever fails on the way
+leaves the database as it was.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from omop_schema import OMOP
+from omop_schema.database import DatabaseBusy
+from vocabularies.athena.carry import carry, carry_linked
+from vocabularies.athena.layout import TABLES
+from vocabularies.athena.twins import SCHEMA
+
+_NAMES = [table.name for table in TABLES]
+#: Seconds for which readers may have to queue behind the swap before it steps back and lets them pass.
+_PATIENCE = 2
+_PAUSE = 1
+#: Times that the swap asks for its lock.
+_ATTEMPTS = 60
+_NOT_GIVEN = ("55P03", "40P01")
+
+_LINKS_FROM_OUTSIDE = text("""
+    SELECT referring.oid::regclass::text, quote_ident(conname), quote_ident(left(conname, 58) || '_next'),
+           pg_get_constraintdef(pg_constraint.oid)
+    FROM pg_constraint
+    JOIN pg_class AS referring ON referring.oid = conrelid
+    JOIN pg_class AS referred ON referred.oid = confrelid
+    JOIN pg_namespace ON pg_namespace.oid = referred.relnamespace
+    WHERE contype = 'f' AND conparentid = 0 AND nspname = :schema AND referred.relname = ANY (:names)
+      AND NOT (referring.relnamespace = referred.relnamespace AND referring.relname = ANY (:names))
+    ORDER BY 1, 2
+""")
+
+_GRANTS = text("""
+    SELECT relname, privilege_type, is_grantable,
+           CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS grantee
+    FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = :schema AND relname = ANY (:names) AND grantee <> relowner
+""")
+
+_OWNERS = text("""
+    SELECT relname, quote_ident(pg_get_userbyid(relowner)) FROM pg_class
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = :schema AND relname = ANY (:names) AND relowner <> current_user::regrole
+""")
+
+_VIEWS = text("""
+    SELECT DISTINCT view.oid::regclass::text
+    FROM pg_depend
+    JOIN pg_rewrite ON pg_rewrite.oid = pg_depend.objid AND classid = 'pg_rewrite'::regclass
+    JOIN pg_class AS view ON view.oid = ev_class
+    JOIN pg_class AS held ON held.oid = refobjid AND refclassid = 'pg_class'::regclass
+    JOIN pg_namespace ON pg_namespace.oid = held.relnamespace
+    WHERE nspname = :schema AND held.relname = ANY (:names) ORDER BY 1
+""")
+
+_LABEL_MAPS = text(f"""
+    UPDATE {OMOP}.source_to_concept_map AS map SET target_vocabulary_id = concept.vocabulary_id
+    FROM {OMOP}.concept
+    WHERE concept_id = target_concept_id AND target_vocabulary_id <> concept.vocabulary_id
+""")
+_TELL_SOURCE = text(f"""
+    UPDATE {OMOP}.cdm_source SET vocabulary_version = vocabulary.vocabulary_version
+    FROM {OMOP}.vocabulary WHERE vocabulary_id = 'None'
+""")
+
+
+class SwapError(Exception):
+    """Something in this database stands in the way of new vocabulary tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A foreign key of another table to one of the vocabulary's."""
+
+    referring: str
+    name: str
+    new_name: str
+    """What it is called beside its predecessor."""
+    definition: str
+
+    @property
+    def new_definition(self) -> str:
+        """The same key, to the staged table."""
+        return self.definition.replace(f" REFERENCES {OMOP}.", f" REFERENCES {SCHEMA}.", 1)
+
+
+def swap(connection: Connection) -> None:
+    """Swap within the transaction; it is for the caller to commit.
+
+    Raises SwapError when a view reads the vocabulary tables, DatabaseBusy when a long reader never lets go.
+    """
+    given = {"schema": OMOP, "names": _NAMES}
+    # Definitions name a table with its schema unless the search path has it.
+    connection.execute(text("SET LOCAL search_path = pg_catalog"))
+    _refuse_views(connection.scalars(_VIEWS, given).all())
+    # Writers of the vocabulary wait from here, writers of data as soon as their table gets its new keys.
+    connection.execute(text(f"LOCK TABLE {_listed(OMOP)} IN SHARE ROW EXCLUSIVE MODE"))
+    carry(connection)
+    carry_linked(connection)
+    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    links = [_Link(*row) for row in connection.execute(_LINKS_FROM_OUTSIDE, given)]
+    _add_links(connection, links)
+    rights = [*_grants(connection, given), *_owners(connection, given)]
+    _lock_all(connection, sorted({link.referring for link in links}))
+    _exchange(connection, links)
+    for right in rights:
+        connection.execute(text(right))
+    connection.execute(_LABEL_MAPS)
+    connection.execute(_TELL_SOURCE)
+
+
+def _refuse_views(views: Iterable[str]) -> None:
+    if listed := ", ".join(views):
+        raise SwapError(
+            f"these views read the vocabulary tables, which a load replaces: {listed}; drop them before and "
+            "create them again after"
+        )
+
+
+def _grants(connection: Connection, given: Mapping[str, object]) -> Iterator[str]:
+    for table, privilege, grantable, grantee in connection.execute(_GRANTS, given):
+        option = " WITH GRANT OPTION" if grantable else ""
+        yield f"GRANT {privilege} ON {OMOP}.{table} TO {grantee}{option}"
+
+
+def _owners(connection: Connection, given: Mapping[str, object]) -> Iterator[str]:
+    for table, owner in connection.execute(_OWNERS, given):
+        yield f"ALTER TABLE {OMOP}.{table} OWNER TO {owner}"
+
+
+def _add_links(connection: Connection, links: Iterable[_Link]) -> None:
+    for link in links:
+        added = f"ADD CONSTRAINT {link.new_name} {link.new_definition}"
+        connection.execute(text(f"ALTER TABLE {link.referring} {added}"))
+
+
+def _lock_all(connection: Connection, referring: Iterable[str]) -> None:
+    """Lock everything against readers too, stepping back where that would keep them waiting."""
+    tables = ", ".join([_listed(OMOP), *referring])
+    for _ in range(_ATTEMPTS):
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE}s'"))
+                connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in _NOT_GIVEN:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+    raise DatabaseBusy(
+        f"somebody has been reading the tables for {_ATTEMPTS * (_PATIENCE + _PAUSE)} seconds in one "
+        "transaction; end it and load again"
+    )
+
+
+def _exchange(connection: Connection, links: Iterable[_Link]) -> None:
+    for link in links:
+        connection.execute(text(f"ALTER TABLE {link.referring} DROP CONSTRAINT {link.name}"))
+        renamed = f"RENAME CONSTRAINT {link.new_name} TO {link.name}"
+        connection.execute(text(f"ALTER TABLE {link.referring} {renamed}"))
+    connection.execute(text(f"DROP TABLE {_listed(OMOP)}"))
+    for name in _NAMES:
+        connection.execute(text(f"ALTER TABLE {SCHEMA}.{name} SET SCHEMA {OMOP}"))
+    connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
+
+
+def _listed(schema: str) -> str:
+    return ", ".join(f"{schema}.{name}" for name in _NAMES)
