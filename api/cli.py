@@ -18,6 +18,7 @@ from migrations import NewerDatabase
 from omop_schema.database import DatabaseError
 from vocabularies.concepts import ConceptFileError
 from vocabularies.custom.add import AddError
+from vocabularies.custom.export import ExportError
 from vocabularies.starter import StarterError
 
 BAD_INPUT, NO_DATABASE, INTERRUPTED, PIPE_CLOSED = 2, 3, 130, 141
@@ -59,6 +60,7 @@ def main() -> None:
         AddError,
         BadInput,
         ConceptFileError,
+        ExportError,
         MappingError,
         NewerDatabase,
         NotExplained,

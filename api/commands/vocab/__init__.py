@@ -2,8 +2,9 @@
 
 import typer
 
-from api.commands.vocab import add, check
+from api.commands.vocab import add, check, export
 
 app = typer.Typer(help="Load, search and check the OMOP vocabulary.", no_args_is_help=True)
 app.command("add")(add.add)
 app.command("check")(check.check)
+app.command("export")(export.export)
