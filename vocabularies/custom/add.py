@@ -83,15 +83,9 @@ _ATHENAS = text("""
                       AND concept_id < :first_custom)
      ORDER BY 1
 """).bindparams(first_custom=FIRST_CUSTOM_ID)
-_NEW = text("""
-    SELECT format('domain ''%s'' is new', name)
-      FROM unnest(CAST(:domains AS text[])) AS given (name)
-     WHERE NOT EXISTS (SELECT FROM omop.domain WHERE domain_id = name)
-    UNION ALL
-    SELECT format('concept class ''%s'' is new', name)
-      FROM unnest(CAST(:classes AS text[])) AS given (name)
-     WHERE NOT EXISTS (SELECT FROM omop.concept_class WHERE concept_class_id = name)
-     ORDER BY 1
+_NEW_DOMAINS = text("""
+    SELECT name FROM unnest(CAST(:domains AS text[])) AS given (name)
+     WHERE NOT EXISTS (SELECT FROM omop.domain WHERE domain_id = name) ORDER BY 1
 """)
 _ONE_CODE = text("""
     SELECT vocabulary_id, concept_code, string_agg(concept_id::text, ' and ' ORDER BY concept_id)
@@ -157,7 +151,7 @@ def _add_concepts(connection: Connection, path: Path, description: Description, 
     if athenas:
         listed = ", ".join(f"'{one}'" for one in athenas)
         raise AddError(f"{listed} is not a custom vocabulary; give custom concepts one of their own")
-    warnings = _new_names(connection, concepts)
+    warnings = _new_domains(connection, concepts)
     _refuse_warnings(warnings, strict)
     loaded = load_starter(connection, concepts)
     _refuse_shared_codes(connection, names)
@@ -165,11 +159,10 @@ def _add_concepts(connection: Connection, path: Path, description: Description, 
     return Added("custom concepts", len(concepts), *loaded, warnings=warnings)
 
 
-def _new_names(connection: Connection, concepts: Iterable[Concept]) -> tuple[str, ...]:
-    """A domain or class that nothing else is of may be meant, or a slip of the pen."""
-    domains, classes = zip(*((one.domain_id, one.concept_class_id) for one in concepts), strict=True)
-    given = {"domains": sorted(set(domains)), "classes": sorted(set(classes))}
-    return tuple(connection.scalars(_NEW, given))
+def _new_domains(connection: Connection, concepts: Iterable[Concept]) -> tuple[str, ...]:
+    """Domains say which table takes a concept, so one that nothing else is of may be a slip of the pen."""
+    given = {"domains": sorted({one.domain_id for one in concepts})}
+    return tuple(f"no other concept has domain '{name}'" for name in connection.scalars(_NEW_DOMAINS, given))
 
 
 def _refuse_shared_codes(connection: Connection, names: list[str]) -> None:
