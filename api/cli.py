@@ -16,6 +16,10 @@ from etl.review.write import NotWritten
 from etl.setup import NotInitialised
 from migrations import NewerDatabase
 from omop_schema.database import DatabaseError
+from vocabularies.athena.bundle import BundleError
+from vocabularies.athena.load import Unaccounted
+from vocabularies.athena.session import LoadRunning
+from vocabularies.athena.swap import SwapError
 from vocabularies.concepts import ConceptFileError
 from vocabularies.custom.add import AddError
 from vocabularies.custom.export import ExportError
@@ -59,8 +63,10 @@ def main() -> None:
     except (
         AddError,
         BadInput,
+        BundleError,
         ConceptFileError,
         ExportError,
+        LoadRunning,
         MappingError,
         NewerDatabase,
         NotExplained,
@@ -68,6 +74,8 @@ def main() -> None:
         NotWritten,
         RegisterFull,
         StarterError,
+        SwapError,
+        Unaccounted,
     ) as error:
         _fail(error, BAD_INPUT)
     except DatabaseError as error:

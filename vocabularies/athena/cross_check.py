@@ -97,7 +97,8 @@ def _check_codes(connection: Connection, name: str, column: str, file: str, repo
     named = " AND concept_name IS NOT NULL" if FILES[name].name == "concept" else ""
     statement = f"""
         SELECT line, {column} FROM {examined(name)}
-        WHERE {column} NOT IN (SELECT {key} FROM {examined(file)} WHERE {key} IS NOT NULL){named} ORDER BY line
+        WHERE {column} NOT IN (SELECT {key} FROM {examined(file)} WHERE {key} IS NOT NULL){named}
+        ORDER BY line
     """
     for line, value in _stream(connection, statement):
         report.add("unknown-code", name, line, f"'{column}' is '{value}', which {file} does not have", value)

@@ -45,8 +45,8 @@ _IN_USE = text(f"""
 class Watcher(Protocol):
     """Whoever shows how far a load is. Called from several threads."""
 
-    def reading(self, file: str, size: int, rows: int) -> None:
-        """So many bytes and rows of a file have been read, from its beginning."""
+    def reading(self, file: str, done: int, size: int, rows: int) -> None:
+        """So many of a file's bytes have been read, from its beginning, and rows with them."""
 
     def step(self, phase: str, done: int, total: int) -> None:
         """So many steps of a phase are done: ``staging``, ``examining`` or ``swapping``."""
@@ -55,7 +55,7 @@ class Watcher(Protocol):
 class Quiet:
     """Watches nothing."""
 
-    def reading(self, file: str, size: int, rows: int) -> None:
+    def reading(self, file: str, done: int, size: int, rows: int) -> None:
         """Nothing."""
 
     def step(self, phase: str, done: int, total: int) -> None:
@@ -142,7 +142,7 @@ class _Load:
     def stage(self) -> Staged | None:
         """Everything staged and checked; None when rows break a rule of their table."""
         staged = Staged()
-        tasks = staging_tasks(self.bundle, staged, self._carry, self.watcher.reading)
+        tasks = staging_tasks(self.bundle, staged, self._carry, self._seen)
         finished: list[str] = []
 
         def done(name: str) -> None:
@@ -193,6 +193,9 @@ class _Load:
             swap(connection)
         self.watcher.step("swapping", 1, 1)
 
+    def _seen(self, file: str, done: int, rows: int) -> None:
+        self.watcher.reading(file, done, self.bundle.members[file].size, rows)
+
     def _carry(self, connection: Connection) -> None:
         tell_clashes(connection, self.report)
         carry(connection)
@@ -211,7 +214,7 @@ class _Load:
         files = [name for name in names if name not in bad]
         for number, name in enumerate(files):
             self.watcher.step("examining", number, len(files))
-            examine(connection, self.bundle, name, self.report, self.watcher.reading)
+            examine(connection, self.bundle, name, self.report, self._seen)
         self.watcher.step("examining", len(files), len(files))
         return files
 
