@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from tests.benchmarks import ingest, read, reingest, remap, transform
+from tests.benchmarks import ingest, read, reingest, remap, transform, vocabulary
 from tests.benchmarks.measure import Report, Setting
 
 BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
@@ -14,4 +14,5 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "ingest": ingest.measure,
     "reingest": reingest.measure,
     "remap": remap.measure,
+    "vocabulary": vocabulary.measure,
 }

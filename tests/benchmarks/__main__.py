@@ -1,9 +1,13 @@
-"""Run benchmarks and print a table: ``python -m tests.benchmarks [--cases N] [--pairs N] [NAME...]``."""
+"""Run benchmarks and print a table: ``python -m tests.benchmarks [--cases N] [--pairs N] [NAME...]``.
+
+The documents of ``vocabulary`` are concepts, as many as ``--concepts`` says.
+"""
 
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from omop_schema.database import SETTING
 from omop_schema.embedded import Server
@@ -18,7 +22,7 @@ def main() -> None:
     """Run the benchmarks that the command line names, or all."""
     given = _arguments()
     with _server() as server_url:
-        setting = Setting(server_url, given.cases, given.pairs)
+        setting = Setting(server_url, given.cases, given.pairs, given.concepts, given.bundle)
         print(_line(*COLUMNS), flush=True)
         for name in given.names or BENCHMARKS:
             print(*told(BENCHMARKS[name](setting)), sep="\n", flush=True)
@@ -48,12 +52,16 @@ def _arguments() -> Namespace:
     parser.add_argument(
         "--cases", type=int, help="case documents of each benchmark (default: its own number)"
     )
+    parser.add_argument("--concepts", type=int, help="concepts of the bundle that vocabulary loads")
+    parser.add_argument(
+        "--bundle", type=Path, metavar="FOLDER", help="a bundle for vocabulary, in place of a new one"
+    )
     parser.add_argument("--pairs", type=int, default=5, help="how often both sides run (default: 5)")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in BENCHMARKS]:
         parser.error(f"no benchmark is called '{unknown[0]}'; choose from {', '.join(BENCHMARKS)}")
-    if min(given.pairs, given.cases or 1) < 1:
-        parser.error("--cases and --pairs must be at least 1")
+    if min(given.pairs, given.cases or 1, given.concepts or 1) < 1:
+        parser.error("--cases, --concepts and --pairs must be at least 1")
     return given
 
 

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple, TypeVar
@@ -18,6 +19,10 @@ class Setting:
     cases: int | None = None
     """Case documents; None for the benchmark's own number."""
     pairs: int = 5
+    concepts: int | None = None
+    """Concepts of a vocabulary bundle; None for the benchmark's own number."""
+    bundle: Path | None = None
+    """Folder of a bundle that is there already, in place of one made for the run."""
 
 
 class Taken(NamedTuple):
