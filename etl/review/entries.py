@@ -70,6 +70,11 @@ class Entry:
     def severity(self) -> Severity:
         return min((one.severity for one in self.said), key=SEVERITIES.index)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing is said but that its Athena vocabulary is still to come."""
+        return {one.kind for one in self.said} == {"placeholder"}
+
 
 def review(path: Traversable, look_up: LookUp, replace_by: Replace) -> list[Entry]:
     """An entry for each concept that something is said of, the worst first, then by id.

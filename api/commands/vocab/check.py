@@ -36,6 +36,9 @@ COLUMNS = (
     "places",
 )  # fmt: skip
 
+#: Placeholders that the table lists one by one; before the first Athena vocabulary nearly all concepts are.
+MOST_WAITING = 20
+
 
 def check(
     mappings: MappingsOption = None,
@@ -117,6 +120,20 @@ def _print_left(entries: Sequence[Entry], *, written: bool) -> None:
 
 
 def _print_table(entries: Sequence[Entry]) -> None:
+    waiting = [one for one in entries if one.waiting]
+    listed = entries if len(waiting) <= MOST_WAITING else [one for one in entries if not one.waiting]
+    if listed:
+        out.print(_table(listed))
+    if len(listed) < len(entries):
+        told = "concepts are placeholders until their Athena vocabulary is loaded"
+        out.print(f"{len(waiting):,} {told}; --format csv lists them.")
+    out.print(_summary(entries))
+    changed = sum(one.change is not None for one in entries)
+    if changed:
+        err.print(f"{plural(changed, 'concept')} to change: --suggest shows the edits, --write makes them.")
+
+
+def _table(entries: Sequence[Entry]) -> Table:
     table = Table(show_lines=True)
     table.add_column("severity", no_wrap=True)
     for name in ("concept", "what the vocabulary says", "replacement", "places"):
@@ -129,12 +146,7 @@ def _print_table(entries: Sequence[Entry]) -> None:
             cell("\n".join((*_candidates(one), *filter(None, [one.remark])))),
             cell("\n".join(_places(one))),
         )
-    if entries:
-        out.print(table)
-    out.print(_summary(entries))
-    changed = sum(one.change is not None for one in entries)
-    if changed:
-        err.print(f"{plural(changed, 'concept')} to change: --suggest shows the edits, --write makes them.")
+    return table
 
 
 def _print_csv(entries: Sequence[Entry]) -> None:
