@@ -20,6 +20,7 @@ from vocabularies.athena.bundle import BundleError
 from vocabularies.athena.load import Unaccounted
 from vocabularies.athena.session import LoadRunning
 from vocabularies.athena.swap import SwapError
+from vocabularies.browse.diff import DiffError
 from vocabularies.concepts import ConceptFileError
 from vocabularies.custom.add import AddError
 from vocabularies.custom.export import ExportError
@@ -65,6 +66,7 @@ def main() -> None:
         BadInput,
         BundleError,
         ConceptFileError,
+        DiffError,
         ExportError,
         LoadRunning,
         MappingError,

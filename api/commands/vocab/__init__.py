@@ -2,10 +2,11 @@
 
 import typer
 
-from api.commands.vocab import add, check, export, load
+from api.commands.vocab import add, check, diff, export, load
 
 app = typer.Typer(help="Load, search and check the OMOP vocabulary.", no_args_is_help=True)
 app.command("add")(add.add)
 app.command("check")(check.check)
+app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("load")(load.load)
