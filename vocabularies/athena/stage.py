@@ -5,8 +5,9 @@ run side by side does (``tasks``). A bundle in order is read once: copying, keys
 check. What they refuse is looked at line by line afterwards (``examine``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import IntegrityError
@@ -15,7 +16,7 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 from vocabularies.athena.bundle import Bundle
 from vocabularies.athena.copying import Seen, Unfit, copy_member
 from vocabularies.athena.layout import CPT4
-from vocabularies.athena.references import label_with_zero, leave_out
+from vocabularies.athena.references import CODES, label_with_zero, leave_out
 from vocabularies.athena.tasks import Task
 from vocabularies.athena.twins import (
     CPT4_ADDED,
@@ -32,11 +33,9 @@ from vocabularies.athena.twins import (
 
 _BLANK = ("concept_name",)
 
-#: Tables from the longest to copy and index to the shortest, so that the last ones are done together.
-_BY_SIZE = (
-    "concept_relationship", "concept_ancestor", "concept", "concept_synonym", "drug_strength", "relationship",
-    "concept_class", "vocabulary", "domain",
-)  # fmt: skip
+#: Tables that the others point to, and the others; both from the longest to copy and index to the shortest.
+_HUB = ("concept", *CODES)
+_ROWS = ("concept_relationship", "concept_ancestor", "concept_synonym", "drug_strength")
 
 _START_ADDED = text(f"CREATE TABLE {SCHEMA}.{CPT4_ADDED} (concept_id integer NOT NULL)")
 _ADD_NAMED = text(f"""
@@ -84,20 +83,32 @@ def staging_tasks(
     """
     tables = twins()
     stage = _Stage(bundle, staged, tables, seen)
-    copies = [Task(f"copy {name}", stage.copying(tables[name])) for name in _BY_SIZE]
-    indexes = [
-        Task(f"index {index}", stage.indexing(name, statement), frozenset({f"copy {name}"}))
-        for name in _BY_SIZE
-        for index, statement in index_statements(tables[name])
-    ]
-    keys = Task("keys", stage.keys(carry), frozenset(task.name for task in (*copies, *indexes)))
-    links = [Task(f"links {name}", stage.linking(tables[name]), frozenset({"keys"})) for name in _BY_SIZE]
-    return [*copies, *indexes, keys, *links]
+    copies = [Task(f"copy {name}", stage.copying(tables[name])) for name in (*_ROWS[:2], *_HUB, *_ROWS[2:])]
+    indexes = {name: [*stage.indexes(table)] for name, table in tables.items()}
+    hub = [task for name in _HUB for task in indexes[name]]
+    carried = Task("carry", stage.carrying(carry), _names(*copies, *hub))
+    joins = {
+        name: Task(f"join {name}", stage.joining(table), _names(carried, *indexes[name]))
+        for name, table in tables.items()
+    }
+    links = {
+        # While rows are checked against a foreign key no other may be added that points to their table.
+        name: Task(
+            f"link {name}", stage.linking(table), _names(*(joins.values() if name in _HUB else [joins[name]]))
+        )
+        for name, table in tables.items()
+    }
+    rows = [task for name in _ROWS for task in (*indexes[name], joins[name], links[name])]
+    return [*copies, *hub, carried, *(joins[name] for name in _HUB), *rows, *(links[name] for name in _HUB)]
+
+
+def _names(*tasks: Task) -> frozenset[str]:
+    return frozenset(task.name for task in tasks)
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """The work of each task. A foreign key locks the table it points to, so all are added at one point."""
+    """The work of each task. Adding a key locks its table, and that it points to, only for a moment."""
 
     bundle: Bundle
     staged: Staged
@@ -114,22 +125,30 @@ class _Stage:
 
         return work
 
-    def indexing(self, name: str, statement: str) -> Callable[[Connection], None]:
+    def indexes(self, table: Table) -> Iterator[Task]:
+        copied = frozenset({f"copy {table.name}"})
+        for name, statement in index_statements(table):
+            yield Task(f"index {name}", partial(self._index, _file(table.name), statement), copied)
+
+    def _index(self, file: str, statement: str, connection: Connection) -> None:
+        try:
+            connection.execute(text(statement))
+        except IntegrityError as error:
+            raise Unfit(file) from error
+
+    def carrying(self, carry: Callable[[Connection], None]) -> Callable[[Connection], None]:
         def work(connection: Connection) -> None:
-            try:
-                connection.execute(text(statement))
-            except IntegrityError as error:
-                raise Unfit(_file(name)) from error
+            for name in _HUB:
+                add_keys(connection, self.tables[name])
+            carry(connection)
 
         return work
 
-    def keys(self, carry: Callable[[Connection], None]) -> Callable[[Connection], None]:
+    def joining(self, table: Table) -> Callable[[Connection], None]:
         def work(connection: Connection) -> None:
-            for table in self.tables.values():
+            if table.name not in _HUB:
                 add_keys(connection, table)
-            carry(connection)
-            for table in self.tables.values():
-                add_links(connection, table)
+            add_links(connection, table)
 
         return work
 

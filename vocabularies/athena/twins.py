@@ -6,7 +6,7 @@ that swapping them is a change of schema and nothing else.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from sqlalchemy import Column, Connection, Dialect, MetaData, Table, text
+from sqlalchemy import Column, Connection, Dialect, Index, Integer, MetaData, Table, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, SetTableComment
 
@@ -42,13 +42,18 @@ def create_bare(
 
 
 def index_statements(table: Table) -> Iterator[tuple[str, str]]:
-    """Name and statement of each index of the table, the index of its primary key first."""
+    """Name and statement of each index of the table: its primary key's first, then those that take longest."""
     key = table.primary_key
     if key.columns:
         columns = ", ".join(column.name for column in key.columns)
         yield str(key.name), f"CREATE UNIQUE INDEX {key.name} ON {SCHEMA}.{table.name} ({columns})"
-    for index in sorted(table.indexes, key=lambda one: str(one.name)):
+    for index in sorted(table.indexes, key=_lightness):
         yield str(index.name), str(CreateIndex(index).compile(dialect=_POSTGRESQL))
+
+
+def _lightness(index: Index) -> tuple[bool, str]:
+    """Sorts text before numbers, which take half as long to sort."""
+    return all(isinstance(column.type, Integer) for column in index.columns), str(index.name)
 
 
 def add_keys(connection: Connection, table: Table) -> None:
