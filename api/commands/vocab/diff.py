@@ -9,13 +9,15 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from sqlalchemy import Connection
 
+from api.commands.vocab.progress import watching
 from api.shared import Format, FormatOption, MappingsOption, cell, database, err, mapping_folder, out, plural
 from etl.mapping.bind import bind
 from etl.mapping.folder import read_folder
 from etl.mapping.objections import every_use
 from etl.setup import require_current
-from vocabularies.athena.bundle import open_bundle
+from vocabularies.athena.bundle import Bundle, open_bundle
 from vocabularies.browse.diff import COLUMNS, KINDS, LOST, Change, Compared, compare
 
 SOMETHING_LOST = 1
@@ -48,7 +50,7 @@ def diff(
     with database() as engine, open_bundle(path) as bundle:
         require_current(engine)
         with engine.connect() as connection:
-            compared = compare(connection, bundle, mapped)
+            compared = _compare(connection, bundle, mapped)
             lost = any(one.kind in LOST for one in compared.used())
             if form is Format.CSV:
                 _print_csv(compared.every())
@@ -62,6 +64,15 @@ def diff(
             connection.rollback()
     if lost and exit_code:
         raise typer.Exit(SOMETHING_LOST)
+
+
+def _compare(connection: Connection, bundle: Bundle, mapped: set[int]) -> Compared:
+    with watching() as watcher:
+
+        def seen(file: str, done: int, rows: int) -> None:
+            watcher.reading(file, done, bundle.members[file].size, rows)
+
+        return compare(connection, bundle, mapped, seen)
 
 
 def _mapped(mappings: Path | None) -> set[int]:
