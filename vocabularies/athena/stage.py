@@ -47,6 +47,7 @@ _ADD_NAMED = text(f"""
     INSERT INTO {SCHEMA}.{CPT4_ADDED} SELECT concept_id FROM added
 """)
 _DROP_UNNAMED = text(f"DELETE FROM {SCHEMA}.concept WHERE concept_name IS NULL AND vocabulary_id = 'CPT4'")
+_LOCK_CONCEPTS = text(f"LOCK TABLE {SCHEMA}.concept IN SHARE ROW EXCLUSIVE MODE")
 _REQUIRE_NAMES = text(f"ALTER TABLE {SCHEMA}.concept ALTER COLUMN concept_name SET NOT NULL")
 
 
@@ -146,6 +147,8 @@ class _Stage:
 
     def joining(self, table: Table) -> Callable[[Connection], None]:
         def work(connection: Connection) -> None:
+            # Tables point to each other in circles: without a first lock two joins could wait for each other.
+            connection.execute(_LOCK_CONCEPTS)
             if table.name not in _HUB:
                 add_keys(connection, table)
             add_links(connection, table)

@@ -42,7 +42,7 @@ def create_bare(
 
 
 def index_statements(table: Table) -> Iterator[tuple[str, str]]:
-    """Name and statement of each index of the table: its primary key's first, then those that take longest."""
+    """Name and statement of each index of the table: its key's first, then the longest to build."""
     key = table.primary_key
     if key.columns:
         columns = ", ".join(column.name for column in key.columns)
