@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.mapping.check import check
 from etl.mapping.findings import MappingError
 from etl.mapping.objections import LookUp
 from etl.review.edit import Changes, Edited, edited
@@ -410,3 +411,15 @@ def test_a_folder_that_cannot_be_written_is_told(folder: Path, monkeypatch: pyte
     with pytest.raises(NotWritten, match=r"cannot be written \(Read-only file system\): copy it"):
         write(folder, found)
     assert {one: one.read_bytes() for one in folder.rglob("*") if one.is_file()} == before
+
+
+def test_what_was_accepted_of_a_replaced_concept_is_left_to_remove(folder: Path) -> None:
+    accept(folder, "not-standard")
+    concepts = athena(changed(60, **GONE), NEW)
+    write(
+        folder, list(propose(folder, concepts, changes_of(reviewed(folder, concepts, {60: [62]}))).values())
+    )
+    found = check(folder, look_up_in(concepts)).findings
+    assert [(one.kind, one.message) for one in found] == [
+        ("unused-accept", "there is no finding 'not-standard' of concept 60")
+    ]
