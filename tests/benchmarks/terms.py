@@ -85,7 +85,11 @@ class Names:
 
     COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     SHARES = (8, 14, 16, 14, 12, 10, 8, 6, 4, 3, 3, 2)
-    ODD = (' "{}"', ' {}"', " \\{}", " {}\\", " 5' {}", ' "" {}', " µ{} 'β'")
+    #: With a word, ``{1}``.
+    ODD = (
+        '{0} "{1}"', '{0} {1}"', "{0} \\{1}", "{0} {1}\\", "{0} 5' {1}", '{0} "" {1}', "{0} µ{1} 'β'",
+        '"{1}" {0}', '"{1} {0}',
+    )  # fmt: skip
 
     def __init__(self, random: Random, longest: int = 255) -> None:
         self._random, self._longest = random, longest
@@ -105,7 +109,8 @@ class Names:
 
     def _vary(self, found: list[str], place: int) -> None:
         """Make one name odd, and at times one very long."""
-        found[place] += self._random.choice(self.ODD).format(self._random.choice(self._words))
+        odd, word = self._random.choice(self.ODD), self._random.choice(self._words)
+        found[place] = odd.format(found[place], word)
         if self._random.random() < 0.3:
             more = self._random.choices(self._words, k=self._longest // 5)
             found[place] = f"{found[place]} {' '.join(more)}"[: self._longest].rstrip()

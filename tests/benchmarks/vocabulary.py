@@ -43,8 +43,8 @@ class BundleRefused(Exception):
 
 
 def measure(setting: Setting) -> Report:
-    with _bundle(setting) as folder, template(setting.server_url) as name:
-        concepts = _lines(folder / "CONCEPT.csv") - 1
+    with bundle(setting) as folder, template(setting.server_url) as name:
+        concepts = lines_of(folder / "CONCEPT.csv") - 1
         peaks: list[int] = []
         parts: list[dict[str, float]] = []
         ours = partial(_load, setting.server_url, name, folder, concepts, peaks)
@@ -54,7 +54,7 @@ def measure(setting: Setting) -> Report:
 
 
 @contextmanager
-def _bundle(setting: Setting) -> Iterator[Path]:
+def bundle(setting: Setting) -> Iterator[Path]:
     """The folder of the bundle that is given, else of one made for this run."""
     if setting.bundle:
         yield setting.bundle
@@ -108,7 +108,7 @@ def _keys(file: Path) -> list[str]:
         return [line.split("\t", 1)[0] for line in lines][1:]
 
 
-def _lines(file: Path) -> int:
+def lines_of(file: Path) -> int:
     with file.open("rb") as lines:
         return sum(1 for _ in lines)
 
