@@ -383,3 +383,24 @@ class TestSourceCodes:
     def test_the_vocabulary_of_a_file_is_not_overruled(self, connection: Connection, file: Path) -> None:
         with pytest.raises(ConceptFileError, match="is 'SITE_LABS', and --vocabulary says 'OTHER'"):
             add_file(connection, written(file, MAP, mapped("a", 3013603)), vocabulary="OTHER")
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            (None, "names no vocabulary; name its codes' with --vocabulary ID"),
+            ("prostate.psa", "'prostate.psa' has a dot"),
+            ("x" * 21, "is longer than a vocabulary_id, 20 characters"),
+            ("Placeholder", "is no vocabulary for source codes"),
+        ],
+    )
+    def test_codes_need_a_vocabulary_of_their_own(
+        self, connection: Connection, file: Path, given: str | None, message: str
+    ) -> None:
+        with pytest.raises(AddError, match=message):
+            add_file(connection, written(file, REVIEW, review("a", 3013603)), vocabulary=given)
+
+    def test_backslashes_that_usagi_doubles_are_single_again(
+        self, connection: Connection, file: Path
+    ) -> None:
+        add_file(connection, written(file, REVIEW, review("a\\\\b", 3013603)), vocabulary="SITE_LABS")
+        assert codes(connection) == [("a\\b", 3013603, "LOINC")]

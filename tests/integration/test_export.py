@@ -95,6 +95,22 @@ def test_what_is_exported_reads_back_as_the_same_rows(
     assert found == {table: (count, count) for table, count in expected.items()}
 
 
+def test_another_database_takes_what_was_exported(
+    connection: Connection, tmp_path: Path, lake: Engine
+) -> None:
+    export(connection, tmp_path / "site", ["SITE", "OTHER"])
+    with lake.connect() as other:
+        put(other, small())
+        for name in ("CONCEPT", *LINKS):
+            added = add_file(other, tmp_path / "site" / f"{name}.csv")
+            assert (added.added, added.reverse) == (added.read, 0)
+        again = export(other, tmp_path / "again", ["SITE", "OTHER"])
+    assert again.rows["CONCEPT_RELATIONSHIP.csv"] == 4
+    for name in ("CONCEPT", *LINKS):
+        files = [tmp_path / folder / f"{name}.csv" for folder in ("site", "again")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_files_are_like_athenas(connection: Connection, tmp_path: Path) -> None:
     export(connection, tmp_path / "site", ["SITE"])
     assert sorted(file.name for file in tmp_path.joinpath("site").iterdir()) == sorted(

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, text
 from vocabularies.concepts import (
     FIRST_CUSTOM_ID,
     HEADER,
-    VOCABULARY_ID_WIDTH,
     Concept,
     ConceptFileError,
     read_custom_concepts,
@@ -27,6 +26,7 @@ from vocabularies.custom.usagi import (
     is_source_map,
     read_review,
     read_source_map,
+    vocabulary_fault,
 )
 from vocabularies.starter import load_starter
 from vocabularies.text_table import Problem, TextTable
@@ -119,11 +119,15 @@ def add_file(
     table = TextTable(path, problems)
     _refuse(path, problems)
     description = description or Description()
-    if vocabulary is not None and len(vocabulary) > VOCABULARY_ID_WIDTH:
-        raise AddError(f"'{vocabulary}' is longer than a vocabulary_id, {VOCABULARY_ID_WIDTH} characters")
+    if vocabulary is not None and (fault := vocabulary_fault(vocabulary)):
+        raise AddError(fault)
     if is_source_map(table.header):
         return _add_codes(connection, path, table, read_source_map, vocabulary, description, strict)
     if is_review(table.header):
+        if vocabulary is None:
+            raise AddError(
+                "a file that Usagi saved names no vocabulary; name its codes' with --vocabulary ID"
+            )
         return _add_codes(connection, path, table, read_review, vocabulary, description, strict)
     if vocabulary is not None:
         raise AddError("--vocabulary is for source codes; other files name the vocabulary of each row")

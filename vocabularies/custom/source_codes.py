@@ -1,7 +1,8 @@
 """Putting source codes into SOURCE_TO_CONCEPT_MAP, in place of what their vocabularies had there before."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import Connection, RowMapping, text
@@ -22,6 +23,8 @@ class Replaced(NamedTuple):
     removed: int
 
 
+_FIELDS = [field.name for field in fields(MapRow)]
+_values = attrgetter(*_FIELDS)
 _STAGE = text("""
     CREATE TEMPORARY TABLE given_map ON COMMIT DROP AS
     SELECT held.*, 0 AS line, NULL::text AS target_name
@@ -91,7 +94,7 @@ def stage(connection: Connection, rows: Iterable[MapRow]) -> tuple[tuple[Problem
     target that is deprecated, not standard, or described otherwise than the file does.
     """
     connection.execute(_STAGE)
-    copy(connection, "given_map", [field.name for field in fields(MapRow)], map(_copy_line, rows))
+    copy(connection, "given_map", _FIELDS, map(_copy_line, rows))
     unknown = [
         Problem(line, f"target concept {target} is not in the vocabulary; load the one that it belongs to")
         for line, target in connection.execute(_UNKNOWN)
@@ -122,7 +125,7 @@ def replace(connection: Connection, vocabularies: Iterable[str]) -> Replaced:
 
 
 def _copy_line(row: MapRow) -> str:
-    return "\t".join(map(encoded, astuple(row))) + "\n"
+    return "\t".join(map(encoded, _values(row))) + "\n"
 
 
 def _doubts(row: RowMapping) -> Iterator[str]:

@@ -164,10 +164,17 @@ def _vocabulary(line: Line, own: str, given: str | None) -> str:
         line.report("there is no source_vocabulary_id; name the codes' vocabulary with --vocabulary ID")
     if own and given and own != given:
         line.report(f"'source_vocabulary_id' is '{own}', and --vocabulary says '{given}'")
-    if len(vocabulary) > VOCABULARY_ID_WIDTH:
-        line.report(f"'{vocabulary}' is longer than a vocabulary_id, {VOCABULARY_ID_WIDTH} characters")
-    if is_value_map(vocabulary):
-        line.report(f"'{vocabulary}' has a dot, as the value maps of a mapping have; name it without one")
-    if vocabulary == PLACEHOLDER:
-        line.report(f"'{PLACEHOLDER}' is no vocabulary for source codes; choose another name")
+    if fault := vocabulary_fault(vocabulary):
+        line.report(fault)
     return vocabulary
+
+
+def vocabulary_fault(vocabulary: str) -> str | None:
+    """Why source codes cannot belong to such a vocabulary; None when they can."""
+    if len(vocabulary) > VOCABULARY_ID_WIDTH:
+        return f"'{vocabulary}' is longer than a vocabulary_id, {VOCABULARY_ID_WIDTH} characters"
+    if is_value_map(vocabulary):
+        return f"'{vocabulary}' has a dot, as the value maps of a mapping have; name it without one"
+    if vocabulary == PLACEHOLDER:
+        return f"'{PLACEHOLDER}' is no vocabulary for source codes; choose another name"
+    return None
