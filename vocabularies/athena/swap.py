@@ -7,9 +7,11 @@ leaves the database as it was.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
+from psycopg2.errors import DependentObjectsStillExist
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -18,6 +20,7 @@ from omop_schema.database import DatabaseBusy
 from vocabularies.athena.carry import carry, carry_linked
 from vocabularies.athena.layout import TABLES
 from vocabularies.athena.twins import SCHEMA
+from vocabularies.athena.views import View, read_views
 
 _NAMES = [table.name for table in TABLES]
 #: Seconds for which readers may have to queue behind the swap before it steps back and lets them pass.
@@ -53,14 +56,10 @@ _OWNERS = text("""
     WHERE nspname = :schema AND relname = ANY (:names) AND relowner <> current_user::regrole
 """)
 
-_VIEWS = text("""
-    SELECT DISTINCT view.oid::regclass::text
-    FROM pg_depend
-    JOIN pg_rewrite ON pg_rewrite.oid = pg_depend.objid AND classid = 'pg_rewrite'::regclass
-    JOIN pg_class AS view ON view.oid = ev_class
-    JOIN pg_class AS held ON held.oid = refobjid AND refclassid = 'pg_class'::regclass
-    JOIN pg_namespace ON pg_namespace.oid = held.relnamespace
-    WHERE nspname = :schema AND held.relname = ANY (:names) ORDER BY 1
+_OWN_INDEXES = text("""
+    SELECT replace(indexdef, format(' ON %I.', CAST(:schema AS text)), format(' ON %I.', CAST(:staging AS text)))
+    FROM pg_indexes WHERE schemaname = :schema AND tablename = ANY (:names) AND indexname NOT IN (
+        SELECT indexname FROM pg_indexes WHERE schemaname = :staging)
 """)
 
 _LABEL_MAPS = text(f"""
@@ -97,33 +96,44 @@ class _Link:
 def swap(connection: Connection) -> None:
     """Swap within the transaction; it is for the caller to commit.
 
-    Raises SwapError when a view reads the vocabulary tables, DatabaseBusy when a long reader never lets go.
+    Views that read the vocabulary tables are made again as they were. Raises SwapError when something depends
+    on those tables that cannot be made again, DatabaseBusy when a long reader never lets go.
     """
     given = {"schema": OMOP, "names": _NAMES}
     # Definitions name a table with its schema unless the search path has it.
     connection.execute(text("SET LOCAL search_path = pg_catalog"))
-    _refuse_views(connection.scalars(_VIEWS, given).all())
+    views = read_views(connection)
     # Writers of the vocabulary wait from here, writers of data as soon as their table gets its new keys.
     connection.execute(text(f"LOCK TABLE {_listed(OMOP)} IN SHARE ROW EXCLUSIVE MODE"))
     carry(connection)
     carry_linked(connection)
     connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    # Indexes that somebody added to the old tables go on to the new ones.
+    _run(connection, connection.scalars(_OWN_INDEXES, {**given, "staging": SCHEMA}).all())
     links = [_Link(*row) for row in connection.execute(_LINKS_FROM_OUTSIDE, given)]
     _add_links(connection, links)
     rights = [*_grants(connection, given), *_owners(connection, given)]
-    _lock_all(connection, sorted({link.referring for link in links}))
-    _exchange(connection, links)
-    for right in rights:
-        connection.execute(text(right))
+    _lock_all(connection, sorted({*(link.referring for link in links), *(view.name for view in views)}))
+    _exchange(connection, links, views)
+    _run(connection, (*rights, *(each for view in views for each in view.statements())))
     connection.execute(_LABEL_MAPS)
     connection.execute(_TELL_SOURCE)
 
 
-def _refuse_views(views: Iterable[str]) -> None:
-    if listed := ", ".join(views):
+def _run(connection: Connection, statements: Iterable[str]) -> None:
+    """Run statements that hold texts of others, in which : and % are no signs for parameters."""
+    with closing(connection.connection.cursor()) as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def refuse_obstacles(connection: Connection) -> None:
+    """Raise SwapError for views that a swap could not make again."""
+    views = read_views(connection)
+    if listed := ", ".join(view.name for view in views if not view.plain):
         raise SwapError(
-            f"these views read the vocabulary tables, which a load replaces: {listed}; drop them before and "
-            "create them again after"
+            "views that are materialized or have triggers read the vocabulary tables, which a load replaces: "
+            f"{listed}; drop them before, and create them again after"
         )
 
 
@@ -164,12 +174,22 @@ def _lock_all(connection: Connection, referring: Iterable[str]) -> None:
     )
 
 
-def _exchange(connection: Connection, links: Iterable[_Link]) -> None:
+def _exchange(connection: Connection, links: Iterable[_Link], views: Sequence[View]) -> None:
     for link in links:
         connection.execute(text(f"ALTER TABLE {link.referring} DROP CONSTRAINT {link.name}"))
         renamed = f"RENAME CONSTRAINT {link.new_name} TO {link.name}"
         connection.execute(text(f"ALTER TABLE {link.referring} {renamed}"))
-    connection.execute(text(f"DROP TABLE {_listed(OMOP)}"))
+    for view in reversed(views):
+        connection.execute(text(f"DROP VIEW {view.name}"))
+    try:
+        connection.execute(text(f"DROP TABLE {_listed(OMOP)}"))
+    except DBAPIError as error:
+        if isinstance(error.orig, DependentObjectsStillExist):
+            raise SwapError(
+                "something else depends on the vocabulary tables, which a load replaces; drop it before, and "
+                f"create it again after: {error.orig.diag.message_detail}"
+            ) from None
+        raise
     for name in _NAMES:
         connection.execute(text(f"ALTER TABLE {SCHEMA}.{name} SET SCHEMA {OMOP}"))
     connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
