@@ -26,7 +26,7 @@ from vocabularies.athena.findings import Report
 from vocabularies.athena.layout import CPT4
 from vocabularies.athena.session import connect, only_load
 from vocabularies.athena.stage import Staged, begin, clear, staging_tasks
-from vocabularies.athena.swap import swap
+from vocabularies.athena.swap import refuse_obstacles, swap
 from vocabularies.athena.tasks import run_tasks
 from vocabularies.athena.twins import SCHEMA
 from vocabularies.athena.version import tell_older
@@ -132,6 +132,7 @@ class _Load:
     def cleared(self) -> Iterator[None]:
         """Leave nothing staged behind, however it ends."""
         with connect(self.engine) as connection, connection.begin():
+            refuse_obstacles(connection)
             begin(connection)
         try:
             yield

@@ -57,7 +57,7 @@ _OWNERS = text("""
 """)
 
 _OWN_INDEXES = text("""
-    SELECT replace(indexdef, format(' ON %I.', CAST(:schema AS text)), format(' ON %I.', CAST(:staging AS text)))
+    SELECT replace(indexdef, concat(' ON ', schemaname, '.'), concat(' ON ', CAST(:staging AS text), '.'))
     FROM pg_indexes WHERE schemaname = :schema AND tablename = ANY (:names) AND indexname NOT IN (
         SELECT indexname FROM pg_indexes WHERE schemaname = :staging)
 """)
