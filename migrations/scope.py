@@ -3,6 +3,9 @@
 from collections.abc import MutableMapping
 from typing import Any
 
+from sqlalchemy import Index
+from sqlalchemy.schema import SchemaItem
+
 from omop_schema import LAKE, OMOP
 
 
@@ -11,11 +14,22 @@ def is_ours(name: str | None, kind: str, _parents: MutableMapping[Any, Any]) -> 
     return kind != "schema" or name in {LAKE, OMOP}
 
 
+def is_compared(
+    item: SchemaItem, _name: str | None, _kind: str, _reflected: bool, other: SchemaItem | None
+) -> bool:
+    """Whether Alembic tells two things of one name apart; PostgreSQL spells expressions in its own way.
+
+    An index of an expression that is missing is told still.
+    """
+    return not (isinstance(item, Index) and not item.columns and other is not None)
+
+
 #: Options for every migration context, so that upgrade, comparison and autogenerate see the same.
 SCOPE: dict[str, Any] = {
     "version_table_schema": LAKE,
     "include_schemas": True,
     "include_name": is_ours,
+    "include_object": is_compared,
     "compare_type": True,
     "compare_server_default": True,
 }

@@ -5,10 +5,65 @@ circle. Those foreign keys are deferrable: a load says ``SET CONSTRAINTS ALL DEF
 in any order.
 """
 
-from sqlalchemy import Column, Date, Integer, Numeric, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import Column, Date, Index, Integer, Numeric, PrimaryKeyConstraint, String, Table, Text, text
 
 from omop_schema.base import OMOP, metadata
 from omop_schema.columns import code, concept_id
+
+#: Lengths at which the next size of a name begins: the sizes of short names hold few of them.
+SIZES = (9, 13, 17, 21, 25, 29, 33, 37, 41, 49, 65, 97)
+#: The longest names that the index of short names has.
+SHORT = 24
+#: Characters of a synonym that search looks at: a word of full text may have 2,046 bytes.
+SEARCHED = 500
+_MARKS = r"[!-/:-@[-`{-~\t\u00a0\u00ab\u00ae\u00b7\u00bb\u2010-\u2027\u2122]"
+
+
+def plain(name: str) -> str:
+    """SQL of a name in lower case, each punctuation mark a blank."""
+    return f"regexp_replace(lower({name}), '{_MARKS}', ' ', 'g')"
+
+
+def _size(name: str) -> str:
+    sizes = ",".join(map(str, SIZES))
+    return f"CAST(width_bucket(length({name}), CAST('{{{sizes}}}' AS integer[])) AS text)"
+
+
+def _tokens(name: str, *others: str) -> str:
+    """SQL of a name's words as full text, the first one marked ``^``, and of other tokens.
+
+    A text is cut at blanks here, as PostgreSQL's own parser takes five times as long and finds files and
+    addresses in names of drugs.
+    """
+    words = f"array_remove(string_to_array('^' || ltrim({plain(name)}), ' '), '')"
+    return f"array_to_tsvector({words} || ARRAY[{', '.join(others)}])"
+
+
+_RANK = "CASE WHEN invalid_reason IS NOT NULL THEN 'D' WHEN standard_concept = 'S' THEN 'S' ELSE 'V' END"
+#: What search looks for in a concept: the words of its name, ``=d`` its domain, ``=v`` its vocabulary, and
+#: ``#`` its rank: S standard, V valid, D deprecated, and the size of its name.
+CONCEPT_TOKENS = _tokens(
+    "concept_name",
+    "'=d' || domain_id",
+    "'=v' || vocabulary_id",
+    f"'#' || {_RANK} || {_size('concept_name')}",
+)
+#: What search looks for in a synonym: its words, and ``#`` its size.
+SYNONYM_TOKENS = _tokens(f"left(concept_synonym_name, {SEARCHED})", f"'#' || {_size('concept_synonym_name')}")
+#: The concepts that most searches end with: every name but a rare word's is found among them at once.
+SHORT_STANDARD = f"standard_concept = 'S' AND invalid_reason IS NULL AND length(concept_name) <= {SHORT}"
+
+
+def _full_text(name: str, tokens: str, where: str | None = None) -> Index:
+    """An index for search; written at once, as a search would have to read through what is pending."""
+    return Index(
+        name,
+        text(f"({tokens})"),
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+        postgresql_where=None if where is None else text(where),
+    )
+
 
 concept = Table(
     "concept",
@@ -23,6 +78,8 @@ concept = Table(
     Column("valid_start_date", Date, nullable=False),
     Column("valid_end_date", Date, nullable=False),
     Column("invalid_reason", String(1)),
+    _full_text("ix_concept_search", CONCEPT_TOKENS),
+    _full_text("ix_concept_search_short", CONCEPT_TOKENS, SHORT_STANDARD),
     schema=OMOP,
     comment='Every term of every vocabulary; 0 is "no matching concept"',
 )
@@ -91,6 +148,7 @@ concept_synonym = Table(
     concept_id("concept_id", index=True),
     Column("concept_synonym_name", String(1000), nullable=False),
     concept_id("language_concept_id"),
+    _full_text("ix_concept_synonym_search", SYNONYM_TOKENS),
     schema=OMOP,
     comment="Other names of concepts, in any language",
 )

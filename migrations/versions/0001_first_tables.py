@@ -33,6 +33,22 @@ depends_on = None
 LAKE = "lake"
 OMOP = "omop"
 
+_MARKS = r"[!-/:-@[-`{-~\t\u00a0\u00ab\u00ae\u00b7\u00bb\u2010-\u2027\u2122]"
+_SIZES = "CAST('{9,13,17,21,25,29,33,37,41,49,65,97}' AS integer[])"
+_CONCEPT_TOKENS = f"""
+    array_to_tsvector(array_remove(string_to_array(
+        '^' || ltrim(regexp_replace(lower(concept_name), '{_MARKS}', ' ', 'g')), ' '), '')
+    || ARRAY['=d' || domain_id, '=v' || vocabulary_id,
+        '#' || CASE WHEN invalid_reason IS NOT NULL THEN 'D' WHEN standard_concept = 'S' THEN 'S' ELSE 'V' END
+            || CAST(width_bucket(length(concept_name), {_SIZES}) AS text)])
+"""
+_SYNONYM_TOKENS = f"""
+    array_to_tsvector(array_remove(string_to_array(
+        '^' || ltrim(regexp_replace(lower(left(concept_synonym_name, 500)), '{_MARKS}', ' ', 'g')), ' '), '')
+    || ARRAY['#' || CAST(width_bucket(length(concept_synonym_name), {_SIZES}) AS text)])
+"""
+_SHORT_STANDARD = "standard_concept = 'S' AND invalid_reason IS NULL AND length(concept_name) <= 24"
+
 
 def upgrade() -> None:
     """Create both schemas' tables; schema ``lake`` stands already, with Alembic's own table in it."""
@@ -85,6 +101,18 @@ def _index_if_set(table: str, *columns: str) -> None:
     for column in columns:
         where = text(f"{column} IS NOT NULL")
         op.create_index(f"ix_{table}_{column}", table, [column], schema=OMOP, postgresql_where=where)
+
+
+def _full_text(name: str, table: str, tokens: str, where: str | None = None) -> None:
+    op.create_index(
+        name,
+        table,
+        [text(f"({tokens})")],
+        schema=OMOP,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+        postgresql_where=None if where is None else text(where),
+    )
 
 
 def _create_lake() -> None:
@@ -270,6 +298,8 @@ def _create_vocabulary() -> None:
         comment='Every term of every vocabulary; 0 is "no matching concept"',
     )
     _index("concept", "domain_id", "vocabulary_id", "concept_class_id", "concept_code")
+    _full_text("ix_concept_search", "concept", _CONCEPT_TOKENS)
+    _full_text("ix_concept_search_short", "concept", _CONCEPT_TOKENS, _SHORT_STANDARD)
     op.create_table(
         "vocabulary",
         Column("vocabulary_id", String(20), nullable=False),
@@ -343,6 +373,7 @@ def _create_vocabulary() -> None:
         comment="Other names of concepts, in any language",
     )
     _index("concept_synonym", "concept_id")
+    _full_text("ix_concept_synonym_search", "concept_synonym", _SYNONYM_TOKENS)
     op.create_table(
         "concept_ancestor",
         Column("ancestor_concept_id", Integer, nullable=False, autoincrement=False),
