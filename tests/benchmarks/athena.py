@@ -79,7 +79,11 @@ def _synonyms(shape: Shape) -> Iterator[str]:
     names = Names(random, longest=900)
     for block in shape.blocks:
         which = random.choices(block, k=len(block))
+        given: set[tuple[int, str]] = set()
         for place, name in zip(which, names.take(len(block)), strict=True):
+            if (place, name) in given:
+                name += f" {len(given)}"
+            given.add((place, name))
             yield f"{shape.ids[place]}\t{name}\t{ENGLISH}\n"
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -68,7 +68,7 @@ Loader = Callable[[Engine, Path], Mapping[str, Any]]
 """Loads a folder into the database; its ``seconds``, ``peak`` memory in bytes, and what ``failed``."""
 
 
-def runs(server_url: str, folder: Path, python: str | None) -> Iterator[Run]:
+def runs(server_url: str, folder: Path, python: str | None, others: Container[str]) -> Iterator[Run]:
     """One round, each load in a fresh database."""
     with new_database(server_url) as url, engine_on(url) as engine:
         yield _run("floor", ATHENA, engine, folder, _floor)
@@ -79,6 +79,8 @@ def runs(server_url: str, folder: Path, python: str | None) -> Iterator[Run]:
             prepare(folder, Path(other))
             todo = [(name, ATHENA, folder) for name in peer_load.LOADERS]
             for program, files, where in (*todo, ("omop-alchemy", READABLE, Path(other))):
+                if program not in others:
+                    continue
                 with new_database(server_url) as url, engine_on(url) as engine:
                     yield _run(program, files, engine, where, _peer(python, program))
 
@@ -143,7 +145,7 @@ def main() -> None:
     setting = Setting("", concepts=given.concepts, bundle=given.bundle)
     with _server() as server_url, bundle(setting) as folder:
         size = sum(lines_of(folder / f"{name}.csv") - 1 for name in HEADERS)
-        rounds = [list(runs(server_url, folder, given.python)) for _ in range(given.rounds)]
+        rounds = [list(runs(server_url, folder, given.python, given.others)) for _ in range(given.rounds)]
     print(_line(COLUMNS))
     for each in zip(*rounds, strict=True):
         floors = [one.seconds / first[0].seconds for one, first in zip(each, rounds, strict=True)]
@@ -171,6 +173,9 @@ def _arguments() -> Namespace:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
         "--python", default=os.environ.get(PYTHON), help=f"their interpreter (default: what {PYTHON} names)"
+    )
+    parser.add_argument(
+        "--others", nargs="+", choices=[*peer_load.LOADERS], default=[*peer_load.LOADERS], metavar="NAME"
     )
     return parser.parse_args()
 

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Connection, Engine, text
 
 from omop_schema import OMOP
-from tests.benchmarks.athena import Shape, generate
 from tests.benchmarks.databases import fresh, template
 from tests.benchmarks.floor import load_floor, tables
 from tests.benchmarks.loading import load_apart
@@ -59,6 +58,9 @@ def bundle(setting: Setting) -> Iterator[Path]:
     if setting.bundle:
         yield setting.bundle
         return
+    # Not before: it is a command of its own, and this is imported with its package.
+    from tests.benchmarks.athena import Shape, generate
+
     with TemporaryDirectory() as folder:
         generate(Path(folder), Shape(setting.concepts or CONCEPTS))
         yield Path(folder)
