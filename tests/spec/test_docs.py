@@ -7,6 +7,7 @@ import pytest
 from etl.mapping.findings import KINDS
 from etl.mapping.language import Episode, Mapping, Rule, Visit
 from omop_schema import LAKE, metadata
+from vocabularies.athena.findings import KINDS as BUNDLE_KINDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +26,11 @@ def test_every_word_of_the_language_is_explained(shape: type) -> None:
 def test_every_finding_is_listed_with_its_severity() -> None:
     lines = [f"| `{kind}` | {severity} | {meaning} |" for kind, (severity, meaning) in KINDS.items()]
     assert [line for line in lines if line not in page("mapping.md")] == []
+
+
+def test_every_finding_of_a_bundle_is_listed_with_its_severity() -> None:
+    lines = [f"| `{kind}` | {severity} | {meaning} |" for kind, (severity, meaning) in BUNDLE_KINDS.items()]
+    assert [line for line in lines if line not in page("vocabulary.md")] == []
 
 
 def test_every_lake_table_is_explained() -> None:

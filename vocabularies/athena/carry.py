@@ -58,6 +58,13 @@ _CARRY_CODE = """
     ON CONFLICT ({table}_id) DO NOTHING
 """
 
+#: Tables whose rows link two concepts, by the columns that name them.
+_PAIRS = {
+    "concept_relationship": ("concept_id_1", "concept_id_2"),
+    "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id"),
+    "drug_strength": ("drug_concept_id", "ingredient_concept_id"),
+}
+
 _CARRY_LINKED = (
     text(f"""
         INSERT INTO {SCHEMA}.relationship
@@ -88,6 +95,14 @@ _CARRY_LINKED = (
         ON CONFLICT DO NOTHING
     """),
     text(f"""
+        INSERT INTO {SCHEMA}.drug_strength
+        SELECT held.* FROM {OMOP}.drug_strength AS held
+        JOIN {SCHEMA}.concept AS drug ON drug.concept_id = drug_concept_id
+        JOIN {SCHEMA}.concept AS ingredient ON ingredient.concept_id = ingredient_concept_id
+        WHERE drug_concept_id >= {FIRST_CUSTOM_ID} OR ingredient_concept_id >= {FIRST_CUSTOM_ID}
+        ON CONFLICT DO NOTHING
+    """),
+    text(f"""
         INSERT INTO {SCHEMA}.concept_synonym
         SELECT held.concept_id, concept_synonym_name, coalesce(language.concept_id, 0)
         FROM {OMOP}.concept_synonym AS held
@@ -114,6 +129,28 @@ def tell_clashes(connection: Connection, report: Report) -> None:
         report.add("clash", "VOCABULARY.csv", 0, message)
 
 
+def tell_lost_links(connection: Connection, report: Report) -> None:
+    """Report what links our concepts to others that are not staged; those links cannot be carried over."""
+    for table, (one, other) in _PAIRS.items():
+        for count, concept, vocabulary in connection.execute(text(_lost(table, one, other))):
+            message = (
+                f"{count} rows of {table} link custom concepts to concept {concept} of {vocabulary}, which "
+                f"the bundle does not have; choose {vocabulary} too when you download"
+            )
+            report.add("lost-link", f"{table.upper()}.csv", 0, message, vocabulary)
+
+
+def _lost(table: str, one: str, other: str) -> str:
+    theirs = f"CASE WHEN {one} < {FIRST_CUSTOM_ID} THEN {one} ELSE {other} END"
+    return f"""
+        SELECT count(*), held.concept_id, held.vocabulary_id
+        FROM {OMOP}.{table} AS link JOIN {OMOP}.concept AS held ON held.concept_id = {theirs}
+        LEFT JOIN {SCHEMA}.concept AS staged ON staged.concept_id = held.concept_id
+        WHERE ({one} >= {FIRST_CUSTOM_ID} OR {other} >= {FIRST_CUSTOM_ID}) AND staged.concept_id IS NULL
+        GROUP BY held.concept_id, held.vocabulary_id ORDER BY held.concept_id
+    """
+
+
 def carry(connection: Connection) -> None:
     """Bring over concepts with what describes them; their keys in staging must stand. It may be repeated."""
     connection.execute(text("SET CONSTRAINTS ALL DEFERRED"))
@@ -127,7 +164,7 @@ def carry(connection: Connection) -> None:
 
 
 def carry_linked(connection: Connection) -> None:
-    """Bring over relationships, ancestors and synonyms of custom concepts."""
+    """Bring over relationships, ancestors, drug strengths and synonyms of custom concepts."""
     for statement in _CARRY_LINKED:
         connection.execute(statement)
 

@@ -28,6 +28,10 @@ KINDS: dict[str, tuple[Severity, str]] = {
         "CONCEPT.csv does not have the concept that describes the row; it is set to 0.",
     ),
     "unnamed-concept": ("warning", "A CPT4 concept whose name is still blank; the row is left out."),
+    "lost-link": (
+        "warning",
+        "A custom concept is linked to a concept that the bundle does not have; the link goes.",
+    ),
     "older-bundle": ("warning", "The loaded vocabulary is newer than the bundle."),
     "named-elsewhere": ("note", "A CPT4 concept that CONCEPT.csv has with its name; that row is loaded."),
 }

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from omop_schema import OMOP
 from omop_schema.database import translated
 from vocabularies.athena.bundle import Bundle, open_bundle
-from vocabularies.athena.carry import carry, tell_clashes
+from vocabularies.athena.carry import carry, tell_clashes, tell_lost_links
 from vocabularies.athena.copying import Unfit
 from vocabularies.athena.cross_check import (
     check_cpt4,
@@ -99,7 +99,7 @@ def load(
     Custom concepts stay, and so do placeholders that the bundle does not replace. Until the last moment the
     old vocabulary serves readers, and whatever fails leaves it as it was.
 
-    Raises BundleError, LoadRunning, SwapError or DatabaseError.
+    Raises BundleError, LoadRunning, SwapError, DatabaseError, or Unaccounted.
     """
     report = report or Report()
     watcher = watcher or Quiet()
@@ -108,8 +108,9 @@ def load(
         work = _Load(engine, bundle, report, watcher)
         with work.cleared():
             staged = work.stage() if not report.refuses(strict=False) else None
-            if staged is None:
+            if not isinstance(staged, Staged):
                 work.examine_all()
+                _require_reason(report, staged)
                 return Outcome(False, {}, report)
             rows = work.account(staged)
             if report.refuses(strict):
@@ -117,6 +118,14 @@ def load(
             if not check_only:
                 work.swap()
             return Outcome(not check_only, rows, report)
+
+
+def _require_reason(report: Report, refused: Unfit | None) -> None:
+    if not report.refuses(strict=False):
+        raise Unaccounted(
+            f"a row of {refused} was refused and nothing is found wrong with it, so nothing was loaded; "
+            "report this line as a fault of oncolake"
+        ) from refused
 
 
 @dataclass(frozen=True)
@@ -140,8 +149,8 @@ class _Load:
             with connect(self.engine) as connection, connection.begin():
                 clear(connection)
 
-    def stage(self) -> Staged | None:
-        """Everything staged and checked; None when rows break a rule of their table."""
+    def stage(self) -> Staged | Unfit:
+        """Everything staged and checked, or what says that rows break a rule of their table."""
         staged = Staged()
         tasks = staging_tasks(self.bundle, staged, self._carry, self._seen)
         finished: list[str] = []
@@ -152,10 +161,11 @@ class _Load:
 
         try:
             run_tasks(partial(connect, self.engine), tasks, done)
-        except Unfit:
-            return None
+        except Unfit as refused:
+            return refused
         with connect(self.engine) as connection, connection.begin():
             tell_older(connection, self.report)
+            tell_lost_links(connection, self.report)
             self._tell_in_use(connection)
         return staged
 
