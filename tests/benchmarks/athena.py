@@ -81,10 +81,9 @@ def _synonyms(shape: Shape) -> Iterator[str]:
         which = random.choices(block, k=len(block))
         given: set[tuple[int, str]] = set()
         for place, name in zip(which, names.take(len(block)), strict=True):
-            if (place, name) in given:
-                name += f" {len(given)}"
+            again = f" {len(given)}" if (place, name) in given else ""
             given.add((place, name))
-            yield f"{shape.ids[place]}\t{name}\t{ENGLISH}\n"
+            yield f"{shape.ids[place]}\t{name}{again}\t{ENGLISH}\n"
 
 
 def _relationships(shape: Shape) -> Iterator[str]:

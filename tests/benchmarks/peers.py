@@ -90,7 +90,7 @@ def _floor(engine: Engine, folder: Path) -> Mapping[str, Any]:
 
 
 def _ours(engine: Engine, folder: Path) -> Mapping[str, Any]:
-    found = load_apart(_address(engine), folder)
+    found = load_apart(engine.url.render_as_string(hide_password=False), folder)
     return {**found, "failed": found["report"]}
 
 
@@ -118,6 +118,9 @@ def _run(program: str, files: str, engine: Engine, folder: Path, load: Loader) -
 
 
 def _address(engine: Engine) -> str:
+    """The database over TCP: omop-lite knows no other way. Raises SystemExit for a server's socket."""
+    if not engine.url.host:
+        raise SystemExit(f"omop-lite connects over TCP only; name a host in {SETTING}, or leave it out")
     return engine.url.set(drivername="postgresql", query={}).render_as_string(hide_password=False)
 
 
@@ -182,7 +185,7 @@ def _arguments() -> Namespace:
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """The server that is named, else an embedded one; over TCP, as omop-lite knows no other way."""
+    """The server that is named, else an embedded one, reached over TCP."""
     if named := os.environ.get(SETTING, "").strip():
         yield named
         return

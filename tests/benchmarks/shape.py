@@ -13,7 +13,7 @@ ENGLISH = 4180186
 MILLIGRAM = 8576
 #: Ids are spread up to here.
 LAST_ID = 50_000_000
-#: Trees of the hierarchy, and the mean number of ancestors of a concept in it, itself not counted.
+#: Trees of a large hierarchy, and the mean number of ancestors of a concept in it, itself not counted.
 ROOTS = 40
 ANCESTORS = 11
 
@@ -82,9 +82,14 @@ class Shape:
         return [place for block in self.blocks for place in block if is_standard(place)]
 
     @cached_property
+    def roots(self) -> int:
+        """Trees of the hierarchy."""
+        return min(ROOTS, max(1, len(self.standard) // 20))
+
+    @cached_property
     def fan_out(self) -> float:
         """Children of a concept that has any, so that there are ANCESTORS ancestors in the mean."""
-        ranks = range(ROOTS, len(self.standard), max(1, len(self.standard) // 1000))
+        ranks = range(self.roots, len(self.standard), max(1, len(self.standard) // 1000))
         low, high = 1.05, 1000.0
         for _ in range(40):
             middle = (low * high) ** 0.5
@@ -96,11 +101,10 @@ class Shape:
         """Ranks of the ancestors, the parent first."""
         return self._above(rank, self.fan_out)
 
-    @staticmethod
-    def _above(rank: int, fan_out: float) -> list[int]:
-        found = []
-        while rank >= ROOTS:
-            rank = int((rank - ROOTS) / fan_out)
+    def _above(self, rank: int, fan_out: float) -> list[int]:
+        found, roots = [], self.roots
+        while rank >= roots:
+            rank = int((rank - roots) / fan_out)
             found.append(rank)
         return found
 
