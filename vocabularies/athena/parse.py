@@ -10,8 +10,12 @@ from sqlalchemy import Table
 
 from vocabularies.athena.layout import LARGEST, Cell, cells
 
-_WHOLE = re.compile(r"-?[0-9]{1,10}")
-_DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+#: With blanks around it, a sign and leading zeros it is the same number to PostgreSQL, so they may stand.
+_WHOLE = re.compile(r"[ \v\f]*([-+]?)0*([0-9]{1,10})[ \v\f]*")
+#: Far fewer digits than a NUMERIC takes, and far more than any strength has.
+_DECIMAL = re.compile(
+    r"[ \v\f]*[-+]?(?:[0-9]{1,100}\.?[0-9]{0,100}|\.[0-9]{1,100})(?:[eE][-+]?[0-9]{1,3})?[ \v\f]*"
+)
 _DAY = re.compile(r"[0-9]{8}")
 #: Characters of a cell that a message repeats.
 _QUOTED = 40
@@ -82,7 +86,7 @@ def _fault(cell: Cell, value: str) -> tuple[str, str] | None:
         return ("empty-cell", "is empty, and needs a value") if cell.required else None
     shown = f"'{value[:_QUOTED]}'"
     match cell.kind:
-        case "integer" if not _WHOLE.fullmatch(value) or abs(int(value)) > LARGEST:
+        case "integer" if not _is_whole(value):
             return "bad-integer", f"is {shown}, not a whole number up to {LARGEST:,}"
         case "number" if not _DECIMAL.fullmatch(value):
             return "bad-number", f"is {shown}, not a number"
@@ -91,6 +95,11 @@ def _fault(cell: Cell, value: str) -> tuple[str, str] | None:
         case "text" if cell.width is not None and len(value) > cell.width:
             return "too-long", f"has {len(value):,} characters, and the column holds {cell.width:,}"
     return None
+
+
+def _is_whole(value: str) -> bool:
+    found = _WHOLE.fullmatch(value)
+    return found is not None and int(found[2]) <= LARGEST + (found[1] == "-")
 
 
 @lru_cache(maxsize=10_000)
