@@ -10,59 +10,50 @@ from sqlalchemy import Column, Date, Index, Integer, Numeric, PrimaryKeyConstrai
 from omop_schema.base import OMOP, metadata
 from omop_schema.columns import code, concept_id
 
-#: Lengths at which the next size of a name begins: the sizes of short names hold few of them.
-SIZES = (9, 13, 17, 21, 25, 29, 33, 37, 41, 49, 65, 97)
-#: The longest names that the index of short names has.
-SHORT = 24
+#: Lengths at which the next size of a concept's name begins, and of a synonym.
+NAME_SIZES = (17, 25, 33, 49)
+SYNONYM_SIZES = (9, 13, 17, 21, 25, 29, 33, 37, 41, 49, 65, 97)
 #: Characters of a synonym that search looks at: a word of full text may have 2,046 bytes.
 SEARCHED = 500
 _MARKS = r"[!-/:-@[-`{-~\t\u00a0\u00ab\u00ae\u00b7\u00bb\u2010-\u2027\u2122]"
 
 
 def plain(name: str) -> str:
-    """SQL of a name in lower case, each punctuation mark a blank."""
+    """SQL of a name in lower case, each punctuation mark a blank.
+
+    It is cut at the blanks as it is: PostgreSQL's own parser takes five times as long, and finds files and
+    addresses in the names of drugs.
+    """
     return f"regexp_replace(lower({name}), '{_MARKS}', ' ', 'g')"
 
 
-def _size(name: str) -> str:
-    sizes = ",".join(map(str, SIZES))
-    return f"CAST(width_bucket(length({name}), CAST('{{{sizes}}}' AS integer[])) AS text)"
-
-
-def _tokens(name: str, *others: str) -> str:
-    """SQL of a name's words as full text, the first one marked ``^``, and of other tokens.
-
-    A text is cut at blanks here, as PostgreSQL's own parser takes five times as long and finds files and
-    addresses in names of drugs.
-    """
-    words = f"array_remove(string_to_array('^' || ltrim({plain(name)}), ' '), '')"
-    return f"array_to_tsvector({words} || ARRAY[{', '.join(others)}])"
+def _size(name: str, sizes: tuple[int, ...]) -> str:
+    listed = ",".join(map(str, sizes))
+    return f"CAST(width_bucket(length({name}), CAST('{{{listed}}}' AS integer[])) AS text)"
 
 
 _RANK = "CASE WHEN invalid_reason IS NOT NULL THEN 'D' WHEN standard_concept = 'S' THEN 'S' ELSE 'V' END"
-#: What search looks for in a concept: the words of its name, ``=d`` its domain, ``=v`` its vocabulary, and
-#: ``#`` its rank: S standard, V valid, D deprecated, and the size of its name.
-CONCEPT_TOKENS = _tokens(
-    "concept_name",
-    "'=d' || domain_id",
-    "'=v' || vocabulary_id",
-    f"'#' || {_RANK} || {_size('concept_name')}",
+_TIER = f"{_RANK} || {_size('concept_name', NAME_SIZES)}"
+_NAME = f"'^' || ltrim({plain('concept_name')})"
+_SYNONYM = f"'^' || ltrim({plain(f'left(concept_synonym_name, {SEARCHED})')})"
+
+#: What search looks for in a concept: the words of its name, the first one marked ``^``, ``=d`` its domain
+#: and ``=v`` its vocabulary. Each begins with the tier: its rank (S standard, V valid, D deprecated)
+#: and the size of its name. So what ranks first is read alone, and of a frequent word no more than that.
+CONCEPT_TOKENS = (
+    f"array_to_tsvector(string_to_array(replace({_TIER} || {_NAME}, ' ', ' ' || {_TIER}), ' ')"
+    f" || ARRAY[{_TIER} || '=d' || domain_id, {_TIER} || '=v' || vocabulary_id])"
 )
-#: What search looks for in a synonym: its words, and ``#`` its size.
-SYNONYM_TOKENS = _tokens(f"left(concept_synonym_name, {SEARCHED})", f"'#' || {_size('concept_synonym_name')}")
-#: The concepts that most searches end with: every name but a rare word's is found among them at once.
-SHORT_STANDARD = f"standard_concept = 'S' AND invalid_reason IS NULL AND length(concept_name) <= {SHORT}"
+#: What search looks for in a synonym: its words, the first one marked ``^``, and ``#`` its size.
+SYNONYM_TOKENS = (
+    f"array_to_tsvector(array_remove(string_to_array({_SYNONYM}, ' '), '')"
+    f" || ARRAY['#' || {_size('concept_synonym_name', SYNONYM_SIZES)}])"
+)
 
 
-def _full_text(name: str, tokens: str, where: str | None = None) -> Index:
+def _full_text(name: str, tokens: str) -> Index:
     """An index for search; written at once, as a search would have to read through what is pending."""
-    return Index(
-        name,
-        text(f"({tokens})"),
-        postgresql_using="gin",
-        postgresql_with={"fastupdate": "off"},
-        postgresql_where=None if where is None else text(where),
-    )
+    return Index(name, text(f"({tokens})"), postgresql_using="gin", postgresql_with={"fastupdate": "off"})
 
 
 concept = Table(
@@ -79,7 +70,6 @@ concept = Table(
     Column("valid_end_date", Date, nullable=False),
     Column("invalid_reason", String(1)),
     _full_text("ix_concept_search", CONCEPT_TOKENS),
-    _full_text("ix_concept_search_short", CONCEPT_TOKENS, SHORT_STANDARD),
     schema=OMOP,
     comment='Every term of every vocabulary; 0 is "no matching concept"',
 )

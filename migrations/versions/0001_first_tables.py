@@ -34,20 +34,21 @@ LAKE = "lake"
 OMOP = "omop"
 
 _MARKS = r"[!-/:-@[-`{-~\t\u00a0\u00ab\u00ae\u00b7\u00bb\u2010-\u2027\u2122]"
-_SIZES = "CAST('{9,13,17,21,25,29,33,37,41,49,65,97}' AS integer[])"
+_TIER = """
+    CASE WHEN invalid_reason IS NOT NULL THEN 'D' WHEN standard_concept = 'S' THEN 'S' ELSE 'V' END
+    || CAST(width_bucket(length(concept_name), CAST('{17,25,33,49}' AS integer[])) AS text)
+"""
 _CONCEPT_TOKENS = f"""
-    array_to_tsvector(array_remove(string_to_array(
-        '^' || ltrim(regexp_replace(lower(concept_name), '{_MARKS}', ' ', 'g')), ' '), '')
-    || ARRAY['=d' || domain_id, '=v' || vocabulary_id,
-        '#' || CASE WHEN invalid_reason IS NOT NULL THEN 'D' WHEN standard_concept = 'S' THEN 'S' ELSE 'V' END
-            || CAST(width_bucket(length(concept_name), {_SIZES}) AS text)])
+    array_to_tsvector(string_to_array(replace(
+        {_TIER} || '^' || ltrim(regexp_replace(lower(concept_name), '{_MARKS}', ' ', 'g')),
+        ' ', ' ' || {_TIER}), ' ') || ARRAY[{_TIER} || '=d' || domain_id, {_TIER} || '=v' || vocabulary_id])
 """
 _SYNONYM_TOKENS = f"""
     array_to_tsvector(array_remove(string_to_array(
         '^' || ltrim(regexp_replace(lower(left(concept_synonym_name, 500)), '{_MARKS}', ' ', 'g')), ' '), '')
-    || ARRAY['#' || CAST(width_bucket(length(concept_synonym_name), {_SIZES}) AS text)])
+    || ARRAY['#' || CAST(width_bucket(length(concept_synonym_name),
+        CAST('{{9,13,17,21,25,29,33,37,41,49,65,97}}' AS integer[])) AS text)])
 """
-_SHORT_STANDARD = "standard_concept = 'S' AND invalid_reason IS NULL AND length(concept_name) <= 24"
 
 
 def upgrade() -> None:
@@ -103,7 +104,7 @@ def _index_if_set(table: str, *columns: str) -> None:
         op.create_index(f"ix_{table}_{column}", table, [column], schema=OMOP, postgresql_where=where)
 
 
-def _full_text(name: str, table: str, tokens: str, where: str | None = None) -> None:
+def _full_text(name: str, table: str, tokens: str) -> None:
     op.create_index(
         name,
         table,
@@ -111,7 +112,6 @@ def _full_text(name: str, table: str, tokens: str, where: str | None = None) -> 
         schema=OMOP,
         postgresql_using="gin",
         postgresql_with={"fastupdate": "off"},
-        postgresql_where=None if where is None else text(where),
     )
 
 
@@ -299,7 +299,6 @@ def _create_vocabulary() -> None:
     )
     _index("concept", "domain_id", "vocabulary_id", "concept_class_id", "concept_code")
     _full_text("ix_concept_search", "concept", _CONCEPT_TOKENS)
-    _full_text("ix_concept_search_short", "concept", _CONCEPT_TOKENS, _SHORT_STANDARD)
     op.create_table(
         "vocabulary",
         Column("vocabulary_id", String(20), nullable=False),
