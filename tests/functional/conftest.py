@@ -8,14 +8,21 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from api.cli import main
+from etl.setup import DEFAULT_MAPPING
 from omop_schema.database import SETTING
+from tests.benchmarks.athena import generate
+from tests.benchmarks.shape import Shape
+from tests.bundles import small, write
+from tests.faults import Picture, clone, picture
+from vocabularies.athena.load import load
+from vocabularies.concepts import shipped
 
 
 class Ran(NamedTuple):
@@ -78,3 +85,33 @@ def _read_all(terminal: int) -> bytes:
             parts.append(part)
     os.close(terminal)
     return b"".join(parts)
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that takes a second to load."""
+    folder = tmp_path_factory.mktemp("generated")
+    generate(folder, Shape(5_000))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def old_lake(
+    server_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The name of a database with a small vocabulary, which the mapping stands on; to be cloned."""
+    tables = small()
+    ours = shipped(DEFAULT_MAPPING)
+    tables["CONCEPT"] = [row for row in tables["CONCEPT"] if int(row[0]) not in ours]
+    with clone(server_url, template_database) as (_, engine):
+        load(engine, write(tmp_path_factory.mktemp("old"), tables))
+        engine.dispose()
+        yield str(engine.url.database)
+
+
+@pytest.fixture(scope="session")
+def loaded(server_url: str, old_lake: str, generated: Path) -> Picture:
+    """What an undisturbed load of ``generated`` makes of ``old_lake``."""
+    with clone(server_url, old_lake) as (_, engine):
+        load(engine, generated)
+        return picture(engine)

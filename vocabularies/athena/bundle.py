@@ -1,6 +1,8 @@
 """Opening a bundle, a folder or a zip, without unpacking anything to disk."""
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ LARGEST_RATIO = 100
 SMALL = 1 << 20
 _ENCRYPTED = 0x1
 _SIDE_FILES = "__MACOSX"
+#: What zipfile raises for a zip that is damaged.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error, ValueError)
 
 
 class BundleError(Exception):
@@ -60,7 +64,11 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         raise BundleError(f"'{path}' does not exist; give the folder or zip that Athena handed out")
     if not zipfile.is_zipfile(path):
         raise BundleError(f"'{path}' is neither a folder nor a zip; download the bundle again")
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(path)
+    except UNREADABLE as error:
+        raise BundleError(f"'{path}' is damaged; download the bundle again") from error
+    with archive:
         yield Bundle(path, _checked(path, _in_zip(path, archive)))
 
 
@@ -86,6 +94,8 @@ def _refuse_unsafe(path: Path, info: zipfile.ZipInfo) -> None:
     named = f"'{info.filename}' in '{path}'"
     if info.flag_bits & _ENCRYPTED:
         raise BundleError(f"{named} is encrypted; unpack it yourself and give the folder")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BundleError(f"{named} is packed in another way than Athena's; unpack it and give the folder")
     if info.file_size > SMALL and info.file_size > LARGEST_RATIO * max(1, info.compress_size):
         raise BundleError(
             f"{named} would unpack to more than {LARGEST_RATIO} times its size, as no vocabulary does; "
@@ -96,7 +106,7 @@ def _refuse_unsafe(path: Path, info: zipfile.ZipInfo) -> None:
 def _entry(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     try:
         return archive.open(info)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise damaged(path, info.filename) from error
 
 

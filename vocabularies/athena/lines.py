@@ -1,14 +1,12 @@
 """A file of a bundle as COPY reads it: rows in PostgreSQL's text format, never in memory as a whole."""
 
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, TypeVar
-from zipfile import BadZipFile
 
 from sqlalchemy import Table
 
-from vocabularies.athena.bundle import Bundle, Member, damaged
+from vocabularies.athena.bundle import UNREADABLE, Bundle, Member, damaged
 from vocabularies.athena.layout import FILES, cells
 
 T = TypeVar("T")
@@ -112,7 +110,7 @@ class Lines:
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except (BadZipFile, zlib.error, EOFError) as error:
+        except UNREADABLE as error:
             # The driver would put its own error in place of this one.
             self.failure = damaged(self._bundle.path, self._member.name)
             raise self.failure from error
@@ -139,5 +137,5 @@ def numbered(bundle: Bundle, member: Member) -> Iterator[tuple[int, bytes]]:
                 while rest and not rest.endswith(b"\n"):
                     rest = stream.readline(LONGEST_LINE)
                 yield number, line.removesuffix(b"\n").removesuffix(b"\r")
-    except (BadZipFile, zlib.error, EOFError) as error:
+    except UNREADABLE as error:
         raise damaged(bundle.path, member.name) from error

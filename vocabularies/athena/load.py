@@ -1,16 +1,18 @@
 """Loading a bundle: all of it, checked, or nothing."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from omop_schema import OMOP
-from omop_schema.database import translated
+from omop_schema.database import describe, translated
 from vocabularies.athena.bundle import Bundle, open_bundle
 from vocabularies.athena.carry import carry, tell_clashes, tell_lost_links
 from vocabularies.athena.copying import Unfit
@@ -25,9 +27,9 @@ from vocabularies.athena.examine import check_files, examine
 from vocabularies.athena.findings import Report
 from vocabularies.athena.layout import CPT4
 from vocabularies.athena.session import connect, only_load
-from vocabularies.athena.stage import Staged, begin, clear, staging_tasks
+from vocabularies.athena.stage import Staged, begin, clear, hold, staging_tasks
 from vocabularies.athena.swap import refuse_obstacles, swap
-from vocabularies.athena.tasks import run_tasks
+from vocabularies.athena.tasks import CONNECTIONS, Stopped, Task, run_tasks
 from vocabularies.athena.twins import SCHEMA
 from vocabularies.athena.version import tell_older
 from vocabularies.browse.usage import used_concepts_sql
@@ -103,9 +105,9 @@ def load(
     """
     report = report or Report()
     watcher = watcher or Quiet()
-    with open_bundle(path) as bundle, translated(), only_load(engine):
+    with open_bundle(path) as bundle, translated(describe(engine.url)), only_load(engine) as alone:
         check_files(bundle, report)
-        work = _Load(engine, bundle, report, watcher)
+        work = _Load(engine, alone, bundle, report, watcher)
         with work.cleared():
             staged = work.stage() if not report.refuses(strict=False) else None
             if not isinstance(staged, Staged):
@@ -133,21 +135,33 @@ class _Load:
     """One load, step by step."""
 
     engine: Engine
+    alone: Connection
+    """Keeps other loads out."""
     bundle: Bundle
     report: Report
     watcher: Watcher
+    stop: Event = field(default_factory=Event)
+    """Set when what is being read will not be needed."""
 
     @contextmanager
     def cleared(self) -> Iterator[None]:
         """Leave nothing staged behind, however it ends."""
-        with connect(self.engine) as connection, connection.begin():
-            refuse_obstacles(connection)
-            begin(connection)
+        with self.alone.begin():
+            refuse_obstacles(self.alone)
+            begin(self.alone)
         try:
             yield
-        finally:
-            with connect(self.engine) as connection, connection.begin():
-                clear(connection)
+        except BaseException:
+            # What failed before is to be told; the next load clears too.
+            with suppress(SQLAlchemyError):
+                self._clear()
+            raise
+        self._clear()
+
+    def _clear(self) -> None:
+        # On any other connection it might be what another load has staged.
+        with self.alone.begin():
+            clear(self.alone)
 
     def stage(self) -> Staged | Unfit:
         """Everything staged and checked, or what says that rows break a rule of their table."""
@@ -160,51 +174,69 @@ class _Load:
             self.watcher.step("staging", len(finished), len(tasks))
 
         try:
-            run_tasks(partial(connect, self.engine), tasks, done)
+            self._run(tasks, done)
         except Unfit as refused:
             return refused
-        with connect(self.engine) as connection, connection.begin():
-            tell_older(connection, self.report)
-            tell_lost_links(connection, self.report)
-            self._tell_in_use(connection)
+        self._run([Task("compare", self._compare)])
         return staged
 
     def examine_all(self) -> None:
         """Find everything that is wrong with a bundle that cannot be loaded."""
-        with connect(self.engine) as connection, connection.begin():
-            begin(connection)
-            files = self._examine(connection, self.bundle.members)
-            know_examined(connection, files)
-            if CPT4 in files:
-                check_cpt4(connection, self.report)
-            for name in files:
-                check_keys(connection, name, self.report)
-                check_references(connection, name, files, self.report)
+        self._run([Task("examine", self._examine_everything)])
+
+    def _examine_everything(self, connection: Connection) -> None:
+        begin(connection)
+        files = self._examine(connection, self.bundle.members)
+        know_examined(connection, files)
+        if CPT4 in files:
+            check_cpt4(connection, self.report)
+        for name in files:
+            check_keys(connection, name, self.report)
+            check_references(connection, name, files, self.report)
 
     def account(self, staged: Staged) -> Mapping[str, Rows]:
         """What became of each row; those that were left out are looked up and reported with their lines."""
-        flawed = {*staged.left_out, *staged.mended}
-        if flawed:
-            with connect(self.engine) as connection, connection.begin():
-                files = self._examine(
-                    connection, [one for one in self.bundle.members if one in {*flawed, CPT4}]
-                )
-                know_staged(connection, files)
-                if CPT4 in files:
-                    check_cpt4(connection, self.report)
-                for name in files:
-                    check_references(connection, name, files, self.report)
+        if flawed := {*staged.left_out, *staged.mended}:
+            self._run([Task("examine", partial(self._examine_flawed, flawed))])
         return {name: self._rows(name, staged) for name in self.bundle.members}
+
+    def _examine_flawed(self, flawed: Container[str], connection: Connection) -> None:
+        names = [name for name in self.bundle.members if name in flawed or name == CPT4]
+        files = self._examine(connection, names)
+        know_staged(connection, files)
+        if CPT4 in files:
+            check_cpt4(connection, self.report)
+        for name in files:
+            check_references(connection, name, files, self.report)
 
     def swap(self) -> None:
         """Put the staged vocabulary in place."""
         self.watcher.step("swapping", 0, 1)
-        with connect(self.engine) as connection, connection.begin():
-            connection.execute(text("SET LOCAL synchronous_commit = on"))
-            swap(connection)
+        self._run([Task("swap", self._swap)])
         self.watcher.step("swapping", 1, 1)
 
+    def _swap(self, connection: Connection) -> None:
+        connection.execute(text("SET LOCAL synchronous_commit = on"))
+        hold(connection)
+        # From here no other load can replace what is staged; up to here none has.
+        with self.alone.begin():
+            self.alone.execute(text("SELECT 1"))
+        swap(connection)
+
+    def _run(self, tasks: Sequence[Task], done: Callable[[str], None] = lambda name: None) -> None:
+        """Run tasks in threads, also a single one: the main thread must be free to be interrupted."""
+        self.stop.clear()
+        connections = min(CONNECTIONS, len(tasks))
+        run_tasks(partial(connect, self.engine), tasks, done, connections=connections, stop=self.stop)
+
+    def _compare(self, connection: Connection) -> None:
+        tell_older(connection, self.report)
+        tell_lost_links(connection, self.report)
+        self._tell_in_use(connection)
+
     def _seen(self, file: str, done: int, rows: int) -> None:
+        if self.stop.is_set():
+            raise Stopped
         self.watcher.reading(file, done, self.bundle.members[file].size, rows)
 
     def _carry(self, connection: Connection) -> None:

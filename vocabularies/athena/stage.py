@@ -74,6 +74,12 @@ def clear(connection: Connection) -> None:
     connection.execute(DropSchema(SCHEMA, cascade=True, if_exists=True))
 
 
+def hold(connection: Connection) -> None:
+    """Keep the staged tables as they are, also from ``clear``, until the transaction ends."""
+    listed = ", ".join(f"{SCHEMA}.{table.name}" for table in twins().values())
+    connection.execute(text(f"LOCK TABLE {listed} IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def staging_tasks(
     bundle: Bundle, staged: Staged, carry: Callable[[Connection], None], seen: Seen
 ) -> list[Task]:

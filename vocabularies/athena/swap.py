@@ -17,18 +17,22 @@ from sqlalchemy.exc import DBAPIError
 
 from omop_schema import OMOP
 from omop_schema.database import DatabaseBusy
+from omop_schema.lake import cases
 from vocabularies.athena.carry import carry, carry_linked
 from vocabularies.athena.layout import TABLES
 from vocabularies.athena.twins import SCHEMA
 from vocabularies.athena.views import View, read_views
 
 _NAMES = [table.name for table in TABLES]
-#: Seconds for which readers may have to queue behind the swap before it steps back and lets them pass.
-_PATIENCE = 2
+#: Seconds for which others may have to queue behind the swap before it steps back and lets them pass.
+_PATIENCE = 2.0
 _PAUSE = 1
-#: Times that the swap asks for its lock.
+#: Times that the swap asks for its locks.
 _ATTEMPTS = 60
-_NOT_GIVEN = ("55P03", "40P01")
+_DEADLOCK, _CANCELLED = "40P01", "57014"
+
+#: A wait that ends before the server looks for deadlocks costs no other transaction its life.
+_DEADLOCKS = text("SELECT setting::integer / 1000.0 FROM pg_settings WHERE name = 'deadlock_timeout'")
 
 _LINKS_FROM_OUTSIDE = text("""
     SELECT referring.oid::regclass::text, quote_ident(conname), quote_ident(left(conname, 58) || '_next'),
@@ -103,17 +107,16 @@ def swap(connection: Connection) -> None:
     # Definitions name a table with its schema unless the search path has it.
     connection.execute(text("SET LOCAL search_path = pg_catalog"))
     views = read_views(connection)
-    # Writers of the vocabulary wait from here, writers of data as soon as their table gets its new keys.
-    connection.execute(text(f"LOCK TABLE {_listed(OMOP)} IN SHARE ROW EXCLUSIVE MODE"))
+    links = _lock_writers(connection, given)
     carry(connection)
     carry_linked(connection)
     connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     # Indexes that somebody added to the old tables go on to the new ones.
     _run(connection, connection.scalars(_OWN_INDEXES, {**given, "staging": SCHEMA}).all())
-    links = [_Link(*row) for row in connection.execute(_LINKS_FROM_OUTSIDE, given)]
     _add_links(connection, links)
     rights = [*_grants(connection, given), *_owners(connection, given)]
-    _lock_all(connection, sorted({*(link.referring for link in links), *(view.name for view in views)}))
+    more = sorted({*(link.referring for link in links), *(view.name for view in views)})
+    _lock(connection, f"{', '.join([_listed(OMOP), *more])} IN ACCESS EXCLUSIVE MODE", "reading")
     _exchange(connection, links, views)
     _run(connection, (*rights, *(each for view in views for each in view.statements())))
     connection.execute(_LABEL_MAPS)
@@ -154,23 +157,39 @@ def _add_links(connection: Connection, links: Iterable[_Link]) -> None:
         connection.execute(text(f"ALTER TABLE {link.referring} {added}"))
 
 
-def _lock_all(connection: Connection, referring: Iterable[str]) -> None:
-    """Lock everything against readers too, stepping back where that would keep them waiting."""
-    tables = ", ".join([_listed(OMOP), *referring])
+def _lock_writers(connection: Connection, given: Mapping[str, object]) -> list[_Link]:
+    """Let writers of the vocabulary and of data wait from here; the keys of data to be replaced.
+
+    Cases come first: loading them locks some, then writes one table after the other.
+    """
+    _lock(connection, f"{cases.fullname} IN EXCLUSIVE MODE", "writing")
+    links = [_Link(*row) for row in connection.execute(_LINKS_FROM_OUTSIDE, given)]
+    tables = [_listed(OMOP), *sorted({link.referring for link in links})]
+    _lock(connection, f"{', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE", "writing")
+    return links
+
+
+def _lock(connection: Connection, tables: str, doing: str) -> None:
+    """Lock tables, stepping back as often as that would keep others waiting for long."""
+    patience = min(_PATIENCE, 0.8 * float(connection.scalar(_DEADLOCKS)))
     for _ in range(_ATTEMPTS):
+        start = time.monotonic()
         try:
             with connection.begin_nested():
-                connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE}s'"))
-                connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
+                connection.execute(text(f"SET LOCAL statement_timeout = {1000 * patience:.0f}"))
+                connection.execute(text(f"LOCK TABLE {tables}"))
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
         except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) not in _NOT_GIVEN:
+            code = getattr(error.orig, "pgcode", None)
+            # Cancelled sooner, it was somebody else's wish.
+            if code != _DEADLOCK and not (code == _CANCELLED and time.monotonic() - start >= patience):
                 raise
             time.sleep(_PAUSE)
         else:
             return
     raise DatabaseBusy(
-        f"somebody has been reading the tables for {_ATTEMPTS * (_PATIENCE + _PAUSE)} seconds in one "
-        "transaction; end it and load again"
+        f"somebody has been {doing} the tables for over {_ATTEMPTS * _PAUSE} seconds in one transaction; end "
+        "it and load again"
     )
 
 

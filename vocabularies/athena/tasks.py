@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 
 import psycopg2
 from sqlalchemy import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 #: Two cores copy and build almost twice as fast as one; more connections than that were not faster.
 CONNECTIONS = 2
@@ -22,10 +23,15 @@ class Task:
     after: frozenset[str] = frozenset()
 
 
+class Stopped(Exception):
+    """Ends work that nobody needs any more, because other work failed."""
+
+
 class _Board:
     """What is waiting, what is done, and what went wrong first. Guarded by its condition."""
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    def __init__(self, tasks: Iterable[Task], stop: Event) -> None:
+        self._stop = stop
         self.changed = Condition()
         self.failure: BaseException | None = None
         self._waiting = list(tasks)
@@ -50,29 +56,38 @@ class _Board:
     def fail(self, error: BaseException) -> None:
         with self.changed:
             self.failure = self.failure or error
+            self._stop.set()
             self.changed.notify_all()
 
 
 def run_tasks(
-    connect: Callable[[], Connection], tasks: Sequence[Task], done: Callable[[str], None] = lambda name: None
+    connect: Callable[[], Connection],
+    tasks: Sequence[Task],
+    done: Callable[[str], None] = lambda name: None,
+    *,
+    connections: int = CONNECTIONS,
+    stop: Event | None = None,
 ) -> None:
     """Run the tasks, in their order as far as ``after`` allows, each in a transaction that is committed.
 
-    ``done`` is told each task's name, in the thread that ran it. When one fails the statements of the others
-    are cancelled, and its error is raised once nothing runs any more; so is KeyboardInterrupt.
+    ``done`` is told each task's name, in the thread that ran it. When one fails, ``stop`` is set, for work
+    that is not in a statement, and the statements of the others are cancelled; its error is raised once
+    nothing runs any more. So is KeyboardInterrupt.
     """
-    board = _Board(tasks)
+    board = _Board(tasks, stop or Event())
     with ExitStack() as held:
-        connections = [held.enter_context(connect()) for _ in range(CONNECTIONS)]
-        threads = [Thread(target=_work, args=(board, each, done), daemon=True) for each in connections]
-        for thread in threads:
-            thread.start()
+        opened = [held.enter_context(connect()) for _ in range(connections)]
+        # Once a connection is lost it cannot be asked for these.
+        drivers = [each.connection.dbapi_connection for each in opened]
+        threads = [Thread(target=_work, args=(board, each, done), daemon=True) for each in opened]
         try:
+            for thread in threads:
+                thread.start()
             _wait(threads, board)
         except BaseException as interrupt:
             board.fail(interrupt)
         if board.failure is not None:
-            _cancel(connections, threads)
+            _cancel(drivers, threads)
             raise board.failure
 
 
@@ -87,18 +102,17 @@ def _work(board: _Board, connection: Connection, done: Callable[[str], None]) ->
         try:
             with connection.begin():
                 task.work(connection)
+            done(task.name)
         except BaseException as error:
             board.fail(error)
             return
-        done(task.name)
         board.finish(task)
 
 
-def _cancel(connections: Iterable[Connection], threads: Iterable[Thread]) -> None:
-    raw = [each.connection.dbapi_connection for each in connections]
+def _cancel(drivers: Iterable[DBAPIConnection | None], threads: Iterable[Thread]) -> None:
     for thread in threads:
         while thread.is_alive():
-            for each in raw:
+            for each in drivers:
                 with suppress(psycopg2.Error):
                     each.cancel()  # type: ignore[union-attr]
             thread.join(_LOOK)
