@@ -201,8 +201,8 @@ def _copy_bundle(connection: Connection, bundle: Bundle, seen: Seen) -> None:
                 copy_member(connection, bundle, member, (table,), seen=seen)
             except (HeaderError, Unfit) as error:
                 raise _unfit(bundle, name) from error
-    connection.execute(_ADD_NAMED)
     connection.execute(_DROP_UNNAMED)
+    connection.execute(_ADD_NAMED)
     try:
         for statement in _KEYS:
             connection.execute(statement)
