@@ -79,40 +79,59 @@ def run_tasks(
         opened = [held.enter_context(connect()) for _ in range(connections)]
         # Once a connection is lost it cannot be asked for these.
         drivers = [each.connection.dbapi_connection for each in opened]
-        threads = [Thread(target=_work, args=(board, each, done), daemon=True) for each in opened]
+        workers = [_Worker(board, each, done) for each in opened]
         try:
-            for thread in threads:
-                thread.start()
-            _wait(threads, board)
+            for worker in workers:
+                worker.start()
+            _wait(workers, board)
         except BaseException as interrupt:
             board.fail(interrupt)
         if board.failure is not None:
-            _cancel(drivers, threads)
+            _cancel(drivers, workers)
             raise board.failure
 
 
-def _wait(threads: Iterable[Thread], board: _Board) -> None:
-    for thread in threads:
-        while thread.is_alive() and board.failure is None:
-            thread.join(_LOOK)
+class _Worker(Thread):
+    """Takes tasks as long as there are any."""
 
+    def __init__(self, board: _Board, connection: Connection, done: Callable[[str], None]) -> None:
+        super().__init__(daemon=True)
+        self._board, self._connection, self._done = board, connection, done
+        # ``join`` and ``is_alive`` will not do: interrupted, ``join`` takes a running thread for ended.
+        self._ended = Event()
 
-def _work(board: _Board, connection: Connection, done: Callable[[str], None]) -> None:
-    while (task := board.take()) is not None:
+    def run(self) -> None:
         try:
-            with connection.begin():
-                task.work(connection)
-            done(task.name)
+            while (task := self._board.take()) is not None:
+                with self._connection.begin():
+                    task.work(self._connection)
+                self._done(task.name)
+                self._board.finish(task)
         except BaseException as error:
-            board.fail(error)
-            return
-        board.finish(task)
+            self._board.fail(error)
+        finally:
+            self._ended.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self.ident is not None and not self._ended.is_set()
+
+    def look(self) -> None:
+        """Wait a little for its end."""
+        self._ended.wait(_LOOK)
 
 
-def _cancel(drivers: Iterable[DBAPIConnection | None], threads: Iterable[Thread]) -> None:
-    for thread in threads:
-        while thread.is_alive():
+def _wait(workers: Iterable[_Worker], board: _Board) -> None:
+    for worker in workers:
+        while worker.running and board.failure is None:
+            worker.look()
+
+
+def _cancel(drivers: Iterable[DBAPIConnection | None], workers: Iterable[_Worker]) -> None:
+    for worker in workers:
+        while worker.running:
             for each in drivers:
                 with suppress(psycopg2.Error):
                     each.cancel()  # type: ignore[union-attr]
-            thread.join(_LOOK)
+            worker.look()
