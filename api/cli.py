@@ -20,7 +20,9 @@ from vocabularies.athena.bundle import BundleError
 from vocabularies.athena.load import Unaccounted
 from vocabularies.athena.session import LoadRunning
 from vocabularies.athena.swap import SwapError
+from vocabularies.browse.concept import UnknownConcept
 from vocabularies.browse.diff import DiffError
+from vocabularies.browse.search import SearchError
 from vocabularies.concepts import ConceptFileError
 from vocabularies.custom.add import AddError
 from vocabularies.custom.export import ExportError
@@ -75,8 +77,10 @@ def main() -> None:
         NotInitialised,
         NotWritten,
         RegisterFull,
+        SearchError,
         StarterError,
         SwapError,
+        UnknownConcept,
         Unaccounted,
     ) as error:
         _fail(error, BAD_INPUT)

@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from sqlalchemy import Connection, text
+
 Rows = list[list[str]]
 Tables = dict[str, Rows]
 
@@ -124,3 +126,15 @@ def zipped(folder: Path) -> Path:
         for file in sorted(folder.iterdir()):
             archive.write(file, file.name)
     return path
+
+
+def fill(connection: Connection, tables: Mapping[str, Iterable[Iterable[str]]]) -> None:
+    """Insert the rows into the tables of an empty vocabulary, without a load's checks."""
+    connection.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+    for name, rows in sorted(tables.items(), key=lambda each: each[0] != "CONCEPT"):
+        header = HEADERS[name]
+        values = ", ".join(f":{column}" for column in header)
+        given = [{column: cell or None for column, cell in zip(header, row, strict=True)} for row in rows]
+        if given:
+            connection.execute(text(f"INSERT INTO omop.{name} VALUES ({values})"), given)
+    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))

@@ -68,7 +68,8 @@ def status() -> None:
     _print_counts("Problems", found.problems)
     if found.placeholders:
         out.print(
-            f"{plural(found.placeholders, 'concept')} are placeholders until Athena vocabularies are loaded."
+            f"{plural(found.placeholders, 'concept')} are placeholders until Athena vocabularies are loaded: "
+            "`oncolake vocab load`."
         )
     if found.pending:
         out.print(

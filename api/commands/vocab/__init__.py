@@ -2,7 +2,7 @@
 
 import typer
 
-from api.commands.vocab import add, check, diff, export, load
+from api.commands.vocab import add, check, diff, export, load, search, show, status
 
 app = typer.Typer(help="Load, search and check the OMOP vocabulary.", no_args_is_help=True)
 app.command("add")(add.add)
@@ -10,3 +10,6 @@ app.command("check")(check.check)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("load")(load.load)
+app.command("search")(search.search)
+app.command("show")(show.show)
+app.command("status")(status.status)
