@@ -199,9 +199,10 @@ class _Stage:
         self._copy(connection, _file(table.name), table.name)
         self._copy(connection, CPT4, CPT4_TABLE)
         connection.execute(_START_ADDED)
-        added = connection.execute(_ADD_NAMED).rowcount
+        # In this order: the file of CPT4 may have the name that is blank here.
         if dropped := connection.execute(_DROP_UNNAMED).rowcount:
             self.staged.left_out[_file(table.name)] = dropped
+        added = connection.execute(_ADD_NAMED).rowcount
         if left := self.staged.read.get(CPT4, 0) - added:
             self.staged.left_out[CPT4] = left
         try:
