@@ -86,9 +86,9 @@ def _print_findings(report: Report, written: Path | None) -> None:
     """The first findings of each group, and how many more there are."""
     for group in sorted(report.counts, key=_order):
         for found in sorted(report.first[group]):
-            out.print(str(found), markup=False)
+            out.print(cell(found))
         if more := report.counts[group] - len(report.first[group]):
-            out.print(f"    ... and {more:,} more of this kind in {group.file}{_about(group)}", markup=False)
+            out.print(cell(f"    ... and {more:,} more of this kind in {group.file}{_about(group)}"))
     if written is None and any(count > SHOWN for count in report.counts.values()):
         out.print("--report FILE writes all of them.")
 
