@@ -1,5 +1,6 @@
 """Opening a bundle, a folder or a zip, without unpacking anything to disk."""
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -69,7 +70,10 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     except UNREADABLE as error:
         raise BundleError(f"'{path}' is damaged; download the bundle again") from error
     with archive:
-        yield Bundle(path, _checked(path, _in_zip(path, archive)))
+        members = _checked(path, _in_zip(path, archive))
+        # What a zip says of each file may be a lie; its own size is none.
+        _refuse_bomb(f"'{path}'", sum(member.size for member in members.values()), path.stat().st_size)
+        yield Bundle(path, members)
 
 
 def _in_folder(path: Path) -> Iterator[tuple[str, Member]]:
@@ -96,7 +100,11 @@ def _refuse_unsafe(path: Path, info: zipfile.ZipInfo) -> None:
         raise BundleError(f"{named} is encrypted; unpack it yourself and give the folder")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleError(f"{named} is packed in another way than Athena's; unpack it and give the folder")
-    if info.file_size > SMALL and info.file_size > LARGEST_RATIO * max(1, info.compress_size):
+    _refuse_bomb(named, info.file_size, info.compress_size)
+
+
+def _refuse_bomb(named: str, size: int, packed: int) -> None:
+    if size > SMALL and size > LARGEST_RATIO * packed:
         raise BundleError(
             f"{named} would unpack to more than {LARGEST_RATIO} times its size, as no vocabulary does; "
             "download the bundle again"
@@ -107,6 +115,11 @@ def _entry(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[by
     try:
         return archive.open(info)
     except UNREADABLE as error:
+        raise damaged(path, info.filename) from error
+    except OSError as error:
+        # A place before the file's beginning.
+        if error.errno != errno.EINVAL:
+            raise
         raise damaged(path, info.filename) from error
 
 

@@ -136,6 +136,6 @@ def numbered(bundle: Bundle, member: Member) -> Iterator[tuple[int, bytes]]:
                 rest = line
                 while rest and not rest.endswith(b"\n"):
                     rest = stream.readline(LONGEST_LINE)
-                yield number, line.removesuffix(b"\n").removesuffix(b"\r")
+                yield number, line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n")
     except UNREADABLE as error:
         raise damaged(bundle.path, member.name) from error
