@@ -17,7 +17,7 @@ from vocabularies.concepts import FIRST_CUSTOM_ID, PLACEHOLDER
 _BATCH = 5_000
 #: The concepts that rows may name.
 _KNOWN = f"{SCHEMA}.known_concept"
-_CONCEPTS = "CONCEPT.csv"
+_CONCEPTS, _VOCABULARIES = "CONCEPT.csv", "VOCABULARY.csv"
 
 _UNNAMED = f"{SCHEMA}.unnamed_concept"
 
@@ -42,6 +42,24 @@ _KNOW_CPT4 = f"""
 """
 
 
+_POSE_CONCEPTS = f"""
+    CREATE TABLE {SCHEMA}.concept AS
+    SELECT DISTINCT ON (concept_id) concept_id,
+           coalesce(given.concept_name, held.concept_name) AS concept_name,
+           coalesce(given.domain_id, held.domain_id) AS domain_id,
+           coalesce(given.vocabulary_id, held.vocabulary_id) AS vocabulary_id,
+           coalesce(given.concept_class_id, held.concept_class_id) AS concept_class_id,
+           standard_concept, concept_code, valid_start_date, valid_end_date, invalid_reason
+    FROM {_KNOWN} LEFT JOIN {examined(_CONCEPTS)} AS given USING (concept_id)
+    LEFT JOIN {OMOP}.concept AS held USING (concept_id) ORDER BY concept_id, line
+"""
+_POSE_VOCABULARIES = f"""
+    CREATE TABLE {SCHEMA}.vocabulary AS
+    SELECT DISTINCT ON (vocabulary_id) vocabulary_id, vocabulary_name, vocabulary_version
+    FROM {examined(_VOCABULARIES)} ORDER BY vocabulary_id, line
+"""
+
+
 def know_staged(connection: Connection, files: Iterable[str]) -> None:
     """Let rows name the staged concepts. ``files`` are those that were examined."""
     _know(connection, _STAGED, files)
@@ -62,6 +80,19 @@ def check_cpt4(connection: Connection, report: Report) -> None:
         elif unnamed:
             tell_unnamed(report, CPT4, line)
     connection.execute(text(_KNOW_CPT4))
+
+
+def pose_as_staged(connection: Connection, files: Iterable[str]) -> bool:
+    """Make tables of what was examined that can be compared with what is loaded as staged ones are.
+
+    Columns that were not kept are as they are loaded. Returns False, and makes none, where a file that it
+    takes could not be read.
+    """
+    if not {_CONCEPTS, _VOCABULARIES} <= set(files):
+        return False
+    connection.execute(text(_POSE_CONCEPTS))
+    connection.execute(text(_POSE_VOCABULARIES))
+    return True
 
 
 def check_keys(connection: Connection, name: str, report: Report) -> None:

@@ -7,7 +7,7 @@ where the database finds duplicate keys and unknown references among any number 
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, text
 from sqlalchemy.schema import CreateTable
 
 from omop_schema.database import copy
@@ -20,6 +20,8 @@ from vocabularies.athena.parse import Parsed, Parser
 from vocabularies.athena.references import code_columns, concept_columns
 from vocabularies.athena.twins import SCHEMA, twins
 
+#: Columns that are kept to be told of, besides those that are keys or references.
+_NOTED = {"vocabulary": ("vocabulary_name", "vocabulary_version")}
 _ESCAPES = str.maketrans({"\\": "\\\\"})
 #: Lines between two words to whoever watches.
 _STEP = 20_000
@@ -45,6 +47,7 @@ def examine(connection: Connection, bundle: Bundle, name: str, report: Report, s
     reading = _Reading(bundle, member, report, seen)
     kept: list[Column[Any]] = [Column("line", BigInteger)]
     kept += [Column(one.name, one.type) for one in _kept(name)]
+    kept += [Column(one, Text) for one in _noted(name)]
     connection.execute(text(f"DROP TABLE IF EXISTS {examined(name)}"))
     table = Table(examined(name).partition(".")[2], MetaData(), *kept, schema=SCHEMA)
     connection.execute(CreateTable(table))
@@ -67,6 +70,10 @@ def _kept(name: str) -> list[Column[Any]]:
     return [one for one in table.columns if one.name in wanted]
 
 
+def _noted(name: str) -> tuple[str, ...]:
+    return _NOTED.get(FILES[name].name, ())
+
+
 class _Reading:
     """One pass over a file."""
 
@@ -83,6 +90,7 @@ class _Reading:
             return
         header.close()
         parser = Parser(FILES[self._member.name], header.columns)
+        stored = (*self._kept, *_noted(self._member.name))
         size = 0
         for number, line in numbered(self._bundle, self._member):
             size += len(line) + 1
@@ -91,7 +99,7 @@ class _Reading:
             self.count += 1
             parsed = parser.parse(line)
             if self._tell(number, parsed):
-                cells = (parsed.values[name].translate(_ESCAPES) or r"\N" for name in self._kept)
+                cells = (parsed.values[name].translate(_ESCAPES) or r"\N" for name in stored)
                 yield "\t".join((str(number), *cells)) + "\n"
             if number % _STEP == 0:
                 self._seen(self._member.name, size, self.count)

@@ -22,6 +22,7 @@ from vocabularies.athena.cross_check import (
     check_references,
     know_examined,
     know_staged,
+    pose_as_staged,
 )
 from vocabularies.athena.examine import check_files, examine
 from vocabularies.athena.findings import Report
@@ -193,6 +194,10 @@ class _Load:
         for name in files:
             check_keys(connection, name, self.report)
             check_references(connection, name, files, self.report)
+        if pose_as_staged(connection, files):
+            if not any(group.kind == "clash" for group in self.report.counts):
+                tell_clashes(connection, self.report)
+            self._compare(connection)
 
     def account(self, staged: Staged) -> Mapping[str, Rows]:
         """What became of each row; those that were left out are looked up and reported with their lines."""
