@@ -4,13 +4,13 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bundles import HEADERS
-from vocabularies.athena import lines as module
 from vocabularies.athena.bundle import Bundle, BundleError, Member
 from vocabularies.athena.layout import FILES
 from vocabularies.athena.lines import BLOCK, LONGEST_LINE, HeaderError, Lines, numbered, read_header
@@ -155,7 +155,7 @@ def test_whoever_watches_is_told_bytes_and_rows() -> None:
     assert told == [(start + 6, 1), (start + 12, 2), (start + 18, 3), (start + 18, 3)]
 
 
-@pytest.mark.parametrize("failure", [zlib.error("bad"), EOFError(), module.BadZipFile("Bad CRC-32")])
+@pytest.mark.parametrize("failure", [zlib.error("bad"), EOFError(), BadZipFile("Bad CRC-32")])
 def test_a_file_that_does_not_unpack_is_named(failure: Exception) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
