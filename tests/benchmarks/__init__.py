@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from tests.benchmarks import ingest, read, reingest, remap, transform, vocabulary
+from tests.benchmarks import ingest, read, reingest, remap, search, transform, vocabulary
 from tests.benchmarks.measure import Report, Setting
 
 BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
@@ -15,4 +15,5 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "reingest": reingest.measure,
     "remap": remap.measure,
     "vocabulary": vocabulary.measure,
+    "search": search.measure,
 }

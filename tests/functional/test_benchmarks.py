@@ -18,7 +18,7 @@ from tests.bundles import HEADERS
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"vocabulary"}))
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"vocabulary", "search"}))
 def test_both_sides_do_the_same_work(server_url: str, name: str) -> None:
     report = BENCHMARKS[name](Setting(server_url, cases=6, pairs=2))
     assert (report.name, len(report.pairs)) == (name, 2)
@@ -29,6 +29,14 @@ def test_both_sides_do_the_same_work(server_url: str, name: str) -> None:
         assert floor.documents == (1 if name == "reingest" else 6)
         assert (ours.rows > 0) == (name != "read")
     assert min(report.ratios) <= report.ratio <= max(report.ratios)
+
+
+def test_searches_find_what_is_then_looked_up(server_url: str) -> None:
+    report = BENCHMARKS["search"](Setting(server_url, concepts=1000, pairs=2))
+    for ours, floor in report.pairs:
+        assert (ours.documents, ours.rows, ours.made) == (floor.documents, floor.rows, floor.made)
+        assert ours.rows > ours.documents > 100
+    assert any(note.startswith("frequent words, ms: ") for note in report.notes)
 
 
 def test_an_ingest_is_compared_with_tables_that_hold_the_same(server_url: str) -> None:

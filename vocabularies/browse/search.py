@@ -292,8 +292,7 @@ class _Run:
             "missing": self.missing,
             **values,
         }
-        used = {name: value for name, value in given.items() if name in statement.compile().params}
-        return self.connection.execute(statement, used).all()
+        return self.connection.execute(statement, given).all()
 
     def _add(self, match: Match, row: Row[Any]) -> None:
         concept = Concept(*row[: len(HEADER)])
