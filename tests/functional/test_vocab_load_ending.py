@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from omop_schema.database import SETTING, DatabaseUnavailable
 from tests.faults import (
@@ -23,7 +25,9 @@ from tests.faults import (
     wait_until,
 )
 from tests.functional.conftest import Run
-from vocabularies.athena.load import load
+from vocabularies.athena.load import Quiet, load
+from vocabularies.athena.session import connect
+from vocabularies.athena.tasks import Task, run_tasks
 
 ONCOLAKE = Path(sys.executable).with_name("oncolake")
 #: Seconds within which a load that cannot go on must have ended.
@@ -77,6 +81,48 @@ def test_ctrl_c_ends_the_load_and_leaves_nothing(
         assert "Traceback" not in said
         assert picture(engine) == before
         assert nothing_staged(engine)
+
+
+@pytest.mark.parametrize("what", ["work", "done"])
+def test_interrupted_or_failing_tasks_leave_no_thread_and_no_statement(lake: Engine, what: str) -> None:
+    def sleep(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_sleep(100)"))
+
+    def interrupt(_: object) -> None:
+        if what == "done":
+            raise KeyboardInterrupt
+        wait_until(lambda: asleep(lake))
+        # It reaches the main thread while that waits for this one.
+        os.kill(os.getpid(), signal.SIGINT)
+
+    tasks = [
+        Task("sleep", sleep),
+        Task("interrupt", interrupt if what == "work" else lambda connection: None),
+    ]
+    threads = threading.active_count()
+    with ended_within(PROMPTLY), pytest.raises(KeyboardInterrupt):
+        run_tasks(partial(connect, lake), tasks, interrupt if what == "done" else lambda name: None)
+    wait_until(lambda: threading.active_count() == threads, seconds=5)
+    assert not asleep(lake)
+
+
+def test_a_read_that_nobody_needs_any_more_ends_with_its_block(lake: Engine, generated: Path) -> None:
+    """A statement that is cancelled while it is sent rows would take them all to the end."""
+    seen: list[int] = []
+
+    class Failing(Quiet):
+        def reading(self, file: str, done: int, size: int, rows: int) -> None:
+            if file == "CONCEPT_ANCESTOR.csv":
+                wait_until(lambda: bool(seen))
+                raise ValueError("a task failed")
+            if file == "CONCEPT_RELATIONSHIP.csv":
+                seen.append(done)
+                time.sleep(0.5)
+
+    with pytest.raises(ValueError, match="a task failed"):
+        load(lake, generated, watcher=Failing())
+    assert max(seen) < (generated / "CONCEPT_RELATIONSHIP.csv").stat().st_size
+    assert nothing_staged(lake)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,12 @@ class Lines:
             rows, self._kept = self._kept, b""
             self.rows += self._open_ended
             self._open_ended = False
-        self._seen(self.bytes, self.rows)
+        try:
+            self._seen(self.bytes, self.rows)
+        except Exception as error:
+            # As below, so that it is not told as a cancelled statement.
+            self.failure = error
+            raise
         return rows
 
     def close(self) -> None:
