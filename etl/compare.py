@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Table, TextClause, text
 
 from etl.delete import SHARED, event_tables
 from etl.identity import CASE_SHIFT, ITEM_BITS, MAX_RULE, case_range
-from etl.lines import line
 from etl.load import Failure, Made, statements
 from etl.mapping.tables import EPISODE_EVENT, TARGETS
 from etl.persons import hold_statements
 from etl.plan import Plan
 from omop_schema import OMOP
+from omop_schema.copy_text import line
 from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
 

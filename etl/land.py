@@ -13,10 +13,10 @@ from typing import BinaryIO, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from etl.lines import escape, line
 from etl.plan import CaseKey, CasePaths, Document
 from etl.read import Record
 from etl.strict import digest
+from omop_schema.copy_text import escape, line
 from omop_schema.database import copy
 
 _CHUNK = 1 << 20

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, text
 
 from etl.delete import delete_rows
 from etl.land import Landed
-from etl.lines import line
 from etl.persons import (
     Disagreement,
     hold_statements,
@@ -26,6 +25,7 @@ from etl.plan import CaseKey, Plan
 from etl.transform import FAULTS, Result, transform
 from etl.validate import Validator
 from omop_schema import OMOP
+from omop_schema.copy_text import line
 from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
 

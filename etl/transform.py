@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from etl.identity import pack
-from etl.lines import NULL
 from etl.plan import CaseKey, Document, Plan, Problem, Rows
+from omop_schema.copy_text import NULL
 
 #: What generated code raises on a document that its schema should not have let through.
 FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)

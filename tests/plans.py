@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from etl.identity import pack
-from etl.lines import escape
 from etl.plan import CasePaths, Document, Plan, Rows, Rule
+from omop_schema.copy_text import escape
 
 VISIT, PSA, NOTE = 3001, 3002, 3003
 BASELINE = date(2000, 1, 1)

@@ -6,7 +6,6 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from etl.identity import pack
-from etl.lines import NULL, escape
 from etl.mapping import bound, walk
 from etl.mapping.bind import bind
 from etl.mapping.findings import MappingError
@@ -14,6 +13,7 @@ from etl.mapping.folder import read_folder
 from etl.mapping.generate import generate, row_columns, runtime
 from etl.mapping.paths import Facts, Segments, json_path
 from etl.plan import CasePaths, Plan, Rule, Run
+from omop_schema.copy_text import NULL, escape
 
 #: What the generated source may name besides builtins.
 _NAMESPACE: Mapping[str, Any] = {

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, text
 
 from etl import ingest as stages
 from etl.land import identity
-from etl.lines import line
 from etl.plan import CaseKey, Plan
 from etl.setup import prepare
 from etl.strict import digest
 from etl.transform import transform
 from omop_schema import OMOP, metadata
+from omop_schema.copy_text import line
 from omop_schema.database import copy
 from tests.benchmarks.cases import documents, ndjson
 from tests.benchmarks.databases import fingerprint, fresh, template

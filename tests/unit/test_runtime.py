@@ -2,7 +2,6 @@
 
 import pytest
 
-from etl.lines import escape
 from etl.mapping.generate import runtime
 from etl.mapping.generate.runtime import (
     cut,
@@ -13,6 +12,7 @@ from etl.mapping.generate.runtime import (
     overflow,
     years_after,
 )
+from omop_schema.copy_text import escape
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, text
 from sqlalchemy.schema import CreateTable
 
+from omop_schema.copy_text import line as copy_line
 from omop_schema.database import copy
 from vocabularies.athena.bundle import Bundle, Member
 from vocabularies.athena.copying import Seen
@@ -22,7 +23,6 @@ from vocabularies.athena.twins import SCHEMA, twins
 
 #: Columns that are kept to be told of, besides those that are keys or references.
 _NOTED = {"vocabulary": ("vocabulary_name", "vocabulary_version")}
-_ESCAPES = str.maketrans({"\\": "\\\\"})
 #: Lines between two words to whoever watches.
 _STEP = 20_000
 
@@ -99,8 +99,7 @@ class _Reading:
             self.count += 1
             parsed = parser.parse(line)
             if self._tell(number, parsed):
-                cells = (parsed.values[name].translate(_ESCAPES) or r"\N" for name in stored)
-                yield "\t".join((str(number), *cells)) + "\n"
+                yield copy_line(number, *(parsed.values[name] or None for name in stored))
             if number % _STEP == 0:
                 self._seen(self._member.name, size, self.count)
 

@@ -11,6 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from omop_schema.copy_text import line
 from omop_schema.database import copy
 from vocabularies.athena.bundle import Bundle
 from vocabularies.athena.copying import Seen, Unfit, copy_member, ignore
@@ -18,7 +19,6 @@ from vocabularies.athena.layout import CPT4
 from vocabularies.athena.lines import HeaderError
 from vocabularies.browse.usage import used_concepts_sql
 from vocabularies.concepts import FIRST_CUSTOM_ID, HEADER, PLACEHOLDER
-from vocabularies.custom.copy_text import encoded
 
 Kind = Literal["removed", "deprecated", "changed", "filled", "added"]
 #: From what can break a mapping to what cannot.
@@ -212,7 +212,7 @@ def _copy_bundle(connection: Connection, bundle: Bundle, seen: Seen) -> None:
 
 def _find_uses(connection: Connection, mapped: Collection[int]) -> None:
     connection.execute(_START_USES)
-    lines = (f"{one}\t{encoded(BY_MAPPING)}\n" for one in sorted(mapped))
+    lines = (line(one, BY_MAPPING) for one in sorted(mapped))
     copy(connection, "concept_use", ["concept_id", "used_by"], lines)
     for statement in _USES:
         connection.execute(statement)

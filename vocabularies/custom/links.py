@@ -7,10 +7,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Table, text
 
 from omop_schema import vocabulary as tables
+from omop_schema.copy_text import line as copy_line
 from omop_schema.database import copy
 from vocabularies.athena.layout import Cell, cells
 from vocabularies.concepts import FIRST_CUSTOM_ID
-from vocabularies.custom.copy_text import encoded
 from vocabularies.text_table import Line, Problem, TextTable
 
 #: What can be added besides concepts.
@@ -140,7 +140,7 @@ def _stage(connection: Connection, target: Table, rows: Iterable[tuple[int, dict
             f" SELECT held.*, 0 AS line FROM omop.{target.name} AS held WITH NO DATA"
         )
     )
-    lines = ("\t".join(map(encoded, (*row.values(), number))) + "\n" for number, row in rows)
+    lines = (copy_line(*row.values(), number) for number, row in rows)
     copy(connection, "given_link", [*cells(target), "line"], lines)
 
 

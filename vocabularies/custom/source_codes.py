@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, RowMapping, text
 
+from omop_schema.copy_text import line
 from omop_schema.database import copy
 from vocabularies.concepts import PLACEHOLDER
-from vocabularies.custom.copy_text import encoded
 from vocabularies.custom.usagi import MapRow
 from vocabularies.text_table import Problem
 
@@ -94,7 +94,7 @@ def stage(connection: Connection, rows: Iterable[MapRow]) -> tuple[tuple[Problem
     target that is deprecated, not standard, or described otherwise than the file does.
     """
     connection.execute(_STAGE)
-    copy(connection, "given_map", _FIELDS, map(_copy_line, rows))
+    copy(connection, "given_map", _FIELDS, (line(*_values(row)) for row in rows))
     unknown = [
         Problem(line, f"target concept {target} is not in the vocabulary; load the one that it belongs to")
         for line, target in connection.execute(_UNKNOWN)
@@ -122,10 +122,6 @@ def replace(connection: Connection, vocabularies: Iterable[str]) -> Replaced:
         connection.execute(statement, names if ":names" in statement.text else {})
     connection.execute(text("DROP TABLE given_map"))
     return counts
-
-
-def _copy_line(row: MapRow) -> str:
-    return "\t".join(map(encoded, _values(row))) + "\n"
 
 
 def _doubts(row: RowMapping) -> Iterator[str]:

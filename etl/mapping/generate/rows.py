@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from etl.identity import ITEM_BITS
-from etl.lines import NULL
 from etl.mapping import bound, walk
 from etl.mapping.generate.dates import DateWriter
 from etl.mapping.generate.emit import Lines, Names, item_key
 from etl.mapping.generate.values import Field, ValueWriter, field_of, literal, nullable
 from etl.mapping.paths import Segments, depth
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
+from omop_schema.copy_text import NULL
 
 PERSON_COLUMNS = (
     "person_id",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 
-from etl.lines import escape
+from omop_schema.copy_text import escape
 
 Report = Callable[[int | None, str, str, str], None]
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from etl.lines import escape
 from etl.mapping import bound
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, located, recorded
 from etl.mapping.tables import ColumnKind, Target
+from omop_schema.copy_text import escape
 
 
 @dataclass(frozen=True, slots=True)

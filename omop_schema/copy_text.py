@@ -1,10 +1,12 @@
 """Lines of PostgreSQL's COPY text format."""
 
+from datetime import date
+
 NULL = r"\N"
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
-def line(*values: str | int | bytes | None) -> str:
+def line(*values: str | int | date | bytes | None) -> str:
     """One row as a line of COPY text, line break included; bytes become bytea."""
     return "\t".join(map(_field, values)) + "\n"
 
@@ -14,7 +16,7 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPES) if "\\" in text or not text.isprintable() else text
 
 
-def _field(value: str | int | bytes | None) -> str:
+def _field(value: str | int | date | bytes | None) -> str:
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, bytes):
