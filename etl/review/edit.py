@@ -9,10 +9,10 @@ from importlib.resources.abc import Traversable
 
 from etl.mapping.bind import bind
 from etl.mapping.bound import ConceptUse
-from etl.mapping.cells import Record, cell, records, value_of
 from etl.mapping.folder import read_folder
 from etl.mapping.objections import every_use
-from etl.mapping.scalars import rewritten, scalars
+from etl.review.cells import Record, cell, records, value_of
+from etl.review.scalars import rewritten, scalars
 from vocabularies.concepts import CONCEPTS, FIRST_CUSTOM_ID, HEADER, VALUE_MAP_HEADER, Concept, cdm_concepts
 
 #: The concept to write, by the id of each that is to be changed; the same one where only its name changes.

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from vocabularies.browse.usage import (
+from vocabularies.usage import (
     concept_columns,
     enforced_columns,
     free_columns,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.mapping.cells import cell, records, value_of
+from etl.review.cells import cell, records, value_of
 
 CELLS = st.sampled_from(
     ["", "a", "1", "a b", " é ", '"', "x,y", 'say "so"', "two\nlines", "it's", "\r\n", '""']

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from etl.mapping.scalars import rewritten, scalars
+from etl.review.scalars import rewritten, scalars
 
 NAMES = st.one_of(
     st.sampled_from(["Scan", "Lesion, big", "it's [so]", 'a "b" c', "x: y", "a #b", "b\\s", "é𝒳", "{b}"]),

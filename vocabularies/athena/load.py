@@ -33,7 +33,7 @@ from vocabularies.athena.swap import refuse_obstacles, swap
 from vocabularies.athena.tasks import CONNECTIONS, Stopped, Task, run_tasks
 from vocabularies.athena.twins import SCHEMA
 from vocabularies.athena.version import tell_older
-from vocabularies.browse.usage import used_concepts_sql
+from vocabularies.usage import used_concepts_sql
 
 _IN_USE = text(f"""
     SELECT used.concept_id, held.vocabulary_id, min(used.table_name || '.' || used.column_name)

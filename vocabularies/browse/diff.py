@@ -17,8 +17,8 @@ from vocabularies.athena.bundle import Bundle
 from vocabularies.athena.copying import Seen, Unfit, copy_member, ignore
 from vocabularies.athena.layout import CPT4
 from vocabularies.athena.lines import HeaderError
-from vocabularies.browse.usage import used_concepts_sql
 from vocabularies.concepts import FIRST_CUSTOM_ID, HEADER, PLACEHOLDER
+from vocabularies.usage import used_concepts_sql
 
 Kind = Literal["removed", "deprecated", "changed", "filled", "added"]
 #: From what can break a mapping to what cannot.

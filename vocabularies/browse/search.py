@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, text
 
-from omop_schema.vocabulary import CONCEPT_TOKENS, SEARCHED, SYNONYM_TOKENS, plain
+from omop_schema.search import CONCEPT_TOKENS, SEARCHED, SYNONYM_TOKENS, plain
 from vocabularies.browse import tokens
 from vocabularies.concepts import HEADER, LAST_ID, Concept
 

@@ -1,4 +1,4 @@
-"""Full-text queries for the tokens that the vocabulary's search indexes hold (``omop_schema.vocabulary``).
+"""Full-text queries for the tokens that the vocabulary's search indexes hold (``omop_schema.search``).
 
 A *tier* is the concepts of one rank and size of name; tiers in their order are the ranking. Synonyms have no
 tiers: theirs is the empty one.
@@ -6,7 +6,7 @@ tiers: theirs is the empty one.
 
 from collections.abc import Collection, Iterable, Sequence
 
-from omop_schema.vocabulary import NAME_SIZES, SYNONYM_SIZES
+from omop_schema.search import NAME_SIZES, SYNONYM_SIZES
 
 #: Letters from which on a word also stands for the longer words that it begins.
 PREFIX = 3
