@@ -65,6 +65,16 @@ _PAIRS = {
     "drug_strength": ("drug_concept_id", "ingredient_concept_id"),
 }
 
+#: Those of their rows that name a custom concept, as far as both concepts are there.
+_CARRY_PAIRS = f"""
+    INSERT INTO {SCHEMA}.{{table}}
+    SELECT held.* FROM {OMOP}.{{table}} AS held
+    JOIN {SCHEMA}.concept AS first ON first.concept_id = {{one}}
+    JOIN {SCHEMA}.concept AS second ON second.concept_id = {{other}}
+    WHERE {{one}} >= {FIRST_CUSTOM_ID} OR {{other}} >= {FIRST_CUSTOM_ID}
+    ON CONFLICT DO NOTHING
+"""
+
 _CARRY_LINKED = (
     text(f"""
         INSERT INTO {SCHEMA}.relationship
@@ -78,30 +88,7 @@ _CARRY_LINKED = (
                 WHERE concept_id_1 >= {FIRST_CUSTOM_ID} OR concept_id_2 >= {FIRST_CUSTOM_ID}))
         ON CONFLICT (relationship_id) DO NOTHING
     """),
-    text(f"""
-        INSERT INTO {SCHEMA}.concept_relationship
-        SELECT held.* FROM {OMOP}.concept_relationship AS held
-        JOIN {SCHEMA}.concept AS one ON one.concept_id = concept_id_1
-        JOIN {SCHEMA}.concept AS two ON two.concept_id = concept_id_2
-        WHERE concept_id_1 >= {FIRST_CUSTOM_ID} OR concept_id_2 >= {FIRST_CUSTOM_ID}
-        ON CONFLICT DO NOTHING
-    """),
-    text(f"""
-        INSERT INTO {SCHEMA}.concept_ancestor
-        SELECT held.* FROM {OMOP}.concept_ancestor AS held
-        JOIN {SCHEMA}.concept AS one ON one.concept_id = ancestor_concept_id
-        JOIN {SCHEMA}.concept AS two ON two.concept_id = descendant_concept_id
-        WHERE ancestor_concept_id >= {FIRST_CUSTOM_ID} OR descendant_concept_id >= {FIRST_CUSTOM_ID}
-        ON CONFLICT DO NOTHING
-    """),
-    text(f"""
-        INSERT INTO {SCHEMA}.drug_strength
-        SELECT held.* FROM {OMOP}.drug_strength AS held
-        JOIN {SCHEMA}.concept AS drug ON drug.concept_id = drug_concept_id
-        JOIN {SCHEMA}.concept AS ingredient ON ingredient.concept_id = ingredient_concept_id
-        WHERE drug_concept_id >= {FIRST_CUSTOM_ID} OR ingredient_concept_id >= {FIRST_CUSTOM_ID}
-        ON CONFLICT DO NOTHING
-    """),
+    *(text(_CARRY_PAIRS.format(table=table, one=one, other=other)) for table, (one, other) in _PAIRS.items()),
     text(f"""
         INSERT INTO {SCHEMA}.concept_synonym
         SELECT held.concept_id, concept_synonym_name, coalesce(language.concept_id, 0)

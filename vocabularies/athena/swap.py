@@ -34,7 +34,7 @@ _DEADLOCK, _CANCELLED = "40P01", "57014"
 #: A wait that ends before the server looks for deadlocks costs no other transaction its life.
 _DEADLOCKS = text("SELECT setting::integer / 1000.0 FROM pg_settings WHERE name = 'deadlock_timeout'")
 
-_LINKS_FROM_OUTSIDE = text("""
+_KEYS_FROM_OUTSIDE = text("""
     SELECT referring.oid::regclass::text, quote_ident(conname), quote_ident(left(conname, 58) || '_next'),
            pg_get_constraintdef(pg_constraint.oid)
     FROM pg_constraint
@@ -82,7 +82,7 @@ class SwapError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Link:
+class _ForeignKey:
     """A foreign key of another table to one of the vocabulary's."""
 
     referring: str
@@ -107,17 +107,17 @@ def swap(connection: Connection) -> None:
     # Definitions name a table with its schema unless the search path has it.
     connection.execute(text("SET LOCAL search_path = pg_catalog"))
     views = read_views(connection)
-    links = _lock_writers(connection, given)
+    keys = _lock_writers(connection, given)
     carry(connection)
     carry_linked(connection)
     connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     # Indexes that somebody added to the old tables go on to the new ones.
     _run(connection, connection.scalars(_OWN_INDEXES, {**given, "staging": SCHEMA}).all())
-    _add_links(connection, links)
+    _add_keys(connection, keys)
     rights = [*_grants(connection, given), *_owners(connection, given)]
-    more = sorted({*(link.referring for link in links), *(view.name for view in views)})
+    more = sorted({*(key.referring for key in keys), *(view.name for view in views)})
     _lock(connection, f"{', '.join([_listed(OMOP), *more])} IN ACCESS EXCLUSIVE MODE", "reading")
-    _exchange(connection, links, views)
+    _exchange(connection, keys, views)
     _run(connection, (*rights, *(each for view in views for each in view.statements())))
     connection.execute(_LABEL_MAPS)
     connection.execute(_TELL_SOURCE)
@@ -151,22 +151,22 @@ def _owners(connection: Connection, given: Mapping[str, object]) -> Iterator[str
         yield f"ALTER TABLE {OMOP}.{table} OWNER TO {owner}"
 
 
-def _add_links(connection: Connection, links: Iterable[_Link]) -> None:
-    for link in links:
-        added = f"ADD CONSTRAINT {link.new_name} {link.new_definition}"
-        connection.execute(text(f"ALTER TABLE {link.referring} {added}"))
+def _add_keys(connection: Connection, keys: Iterable[_ForeignKey]) -> None:
+    for key in keys:
+        added = f"ADD CONSTRAINT {key.new_name} {key.new_definition}"
+        connection.execute(text(f"ALTER TABLE {key.referring} {added}"))
 
 
-def _lock_writers(connection: Connection, given: Mapping[str, object]) -> list[_Link]:
+def _lock_writers(connection: Connection, given: Mapping[str, object]) -> list[_ForeignKey]:
     """Let writers of the vocabulary and of data wait from here; the keys of data to be replaced.
 
     Cases come first: loading them locks some, then writes one table after the other.
     """
     _lock(connection, f"{cases.fullname} IN EXCLUSIVE MODE", "writing")
-    links = [_Link(*row) for row in connection.execute(_LINKS_FROM_OUTSIDE, given)]
-    tables = [_listed(OMOP), *sorted({link.referring for link in links})]
+    keys = [_ForeignKey(*row) for row in connection.execute(_KEYS_FROM_OUTSIDE, given)]
+    tables = [_listed(OMOP), *sorted({key.referring for key in keys})]
     _lock(connection, f"{', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE", "writing")
-    return links
+    return keys
 
 
 def _lock(connection: Connection, tables: str, doing: str) -> None:
@@ -193,11 +193,11 @@ def _lock(connection: Connection, tables: str, doing: str) -> None:
     )
 
 
-def _exchange(connection: Connection, links: Iterable[_Link], views: Sequence[View]) -> None:
-    for link in links:
-        connection.execute(text(f"ALTER TABLE {link.referring} DROP CONSTRAINT {link.name}"))
-        renamed = f"RENAME CONSTRAINT {link.new_name} TO {link.name}"
-        connection.execute(text(f"ALTER TABLE {link.referring} {renamed}"))
+def _exchange(connection: Connection, keys: Iterable[_ForeignKey], views: Sequence[View]) -> None:
+    for key in keys:
+        connection.execute(text(f"ALTER TABLE {key.referring} DROP CONSTRAINT {key.name}"))
+        renamed = f"RENAME CONSTRAINT {key.new_name} TO {key.name}"
+        connection.execute(text(f"ALTER TABLE {key.referring} {renamed}"))
     for view in reversed(views):
         connection.execute(text(f"DROP VIEW {view.name}"))
     try:

@@ -57,7 +57,7 @@ def _lightness(index: Index) -> tuple[int, str]:
     return (len(numbers) > 0) + all(numbers), str(index.name)
 
 
-def add_keys(connection: Connection, table: Table) -> None:
+def add_primary_key(connection: Connection, table: Table) -> None:
     """Make the primary key of its index, which must stand."""
     key = table.primary_key
     if key.columns:
@@ -65,18 +65,18 @@ def add_keys(connection: Connection, table: Table) -> None:
         connection.execute(text(f"ALTER TABLE {SCHEMA}.{table.name} {made}"))
 
 
-def add_links(connection: Connection, table: Table) -> None:
+def add_foreign_keys(connection: Connection, table: Table) -> None:
     """Add the foreign keys, for new rows only: the rows that are there wait for ``validate``."""
-    for link in table.foreign_key_constraints:
-        link.dialect_options["postgresql"]["not_valid"] = True
-        connection.execute(AddConstraint(link))
+    for key in table.foreign_key_constraints:
+        key.dialect_options["postgresql"]["not_valid"] = True
+        connection.execute(AddConstraint(key))
 
 
-def link_names(table: Table) -> list[str]:
+def foreign_key_names(table: Table) -> list[str]:
     """The names of the table's foreign keys."""
-    return sorted(str(link.name) for link in table.foreign_key_constraints)
+    return sorted(str(key.name) for key in table.foreign_key_constraints)
 
 
-def validate(connection: Connection, table: Table, link: str) -> None:
+def validate(connection: Connection, table: Table, key: str) -> None:
     """Check the rows against a foreign key. Raises IntegrityError when one has no partner."""
-    connection.execute(text(f"ALTER TABLE {SCHEMA}.{table.name} VALIDATE CONSTRAINT {link}"))
+    connection.execute(text(f"ALTER TABLE {SCHEMA}.{table.name} VALIDATE CONSTRAINT {key}"))
