@@ -149,6 +149,17 @@ def test_nothing_is_overwritten_unless_told(connection: Connection, tmp_path: Pa
     assert tmp_path.joinpath("site", "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("force", [True, False])
+def test_force_is_not_promised_to_make_a_file_of_a_folder(
+    connection: Connection, tmp_path: Path, force: bool
+) -> None:
+    tmp_path.joinpath("site").write_text("mine")
+    tmp_path.joinpath("site.zip").mkdir()
+    for name, message in {"site": "no folder", "site.zip": "a folder"}.items():
+        with pytest.raises(ExportError, match=f"is {message}; choose another path"):
+            export(connection, tmp_path / name, force=force)
+
+
 def test_what_athenas_files_cannot_hold_is_named_and_nothing_written(
     connection: Connection, tmp_path: Path
 ) -> None:

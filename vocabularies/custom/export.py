@@ -84,10 +84,10 @@ def export(
     """
     names = _chosen(connection, vocabularies)
     zipped = path.suffix.lower() == ".zip"
-    if not force:
-        _refuse_overwriting(path, zipped)
-    elif path.exists() and path.is_dir() == zipped:
+    if path.exists() and path.is_dir() == zipped:
         raise ExportError(f"'{path}' is {'a folder' if zipped else 'no folder'}; choose another path")
+    if not force:
+        _refuse_overwriting(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
         folder = Path(temporary)
@@ -114,8 +114,8 @@ def _chosen(connection: Connection, vocabularies: Sequence[str]) -> list[str]:
     return sorted(set(vocabularies)) or there
 
 
-def _refuse_overwriting(path: Path, zipped: bool) -> None:
-    if path.exists() and (zipped or not path.is_dir()):
+def _refuse_overwriting(path: Path) -> None:
+    if path.is_file():
         raise ExportError(f"'{path}' is there already; --force overwrites it")
     held = [name for name in map(_file_name, TABLES) if path.joinpath(name).exists()]
     if held:
