@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 
 from vocabularies.athena.bundle import Bundle
 from vocabularies.athena.copying import Seen, Unfit, copy_member
+from vocabularies.athena.cpt4 import add_named, drop_unnamed
 from vocabularies.athena.layout import CPT4
 from vocabularies.athena.references import CODES, label_with_zero, leave_out
 from vocabularies.athena.tasks import Task
@@ -22,11 +23,11 @@ from vocabularies.athena.twins import (
     CPT4_ADDED,
     CPT4_TABLE,
     SCHEMA,
-    add_keys,
-    add_links,
+    add_foreign_keys,
+    add_primary_key,
     create_bare,
+    foreign_key_names,
     index_statements,
-    link_names,
     twins,
     validate,
 )
@@ -39,14 +40,10 @@ _ROWS = ("concept_relationship", "concept_ancestor", "concept_synonym", "drug_st
 
 _START_ADDED = text(f"CREATE TABLE {SCHEMA}.{CPT4_ADDED} (concept_id integer NOT NULL)")
 _ADD_NAMED = text(f"""
-    WITH added AS (
-        INSERT INTO {SCHEMA}.concept SELECT * FROM {SCHEMA}.{CPT4_TABLE} AS named
-        WHERE concept_name IS NOT NULL
-          AND NOT EXISTS (SELECT FROM {SCHEMA}.concept WHERE concept.concept_id = named.concept_id)
-        RETURNING concept_id)
+    WITH added AS ({add_named(f"{SCHEMA}.concept", f"{SCHEMA}.{CPT4_TABLE}")})
     INSERT INTO {SCHEMA}.{CPT4_ADDED} SELECT concept_id FROM added
 """)
-_DROP_UNNAMED = text(f"DELETE FROM {SCHEMA}.concept WHERE concept_name IS NULL AND vocabulary_id = 'CPT4'")
+_DROP_UNNAMED = text(f"WITH dropped AS ({drop_unnamed(f'{SCHEMA}.concept')}) SELECT count(*) FROM dropped")
 _LOCK_CONCEPTS = text(f"LOCK TABLE {SCHEMA}.concept IN SHARE ROW EXCLUSIVE MODE")
 _REQUIRE_NAMES = text(f"ALTER TABLE {SCHEMA}.concept ALTER COLUMN concept_name SET NOT NULL")
 
@@ -94,19 +91,19 @@ def staging_tasks(
     indexes = {name: [*stage.indexes(table)] for name, table in tables.items()}
     hub = [task for name in _HUB for task in indexes[name]]
     carried = Task("carry", stage.carrying(carry), _names(*copies, *hub))
-    joins = {
-        name: Task(f"join {name}", stage.joining(table), _names(carried, *indexes[name]))
+    keys = {
+        name: Task(f"keys {name}", stage.adding_keys(table), _names(carried, *indexes[name]))
         for name, table in tables.items()
     }
-    links = {
+    checks = {
         # While rows are checked against a foreign key no other may be added that points to their table.
         name: Task(
-            f"link {name}", stage.linking(table), _names(*(joins.values() if name in _HUB else [joins[name]]))
+            f"check {name}", stage.checking(table), _names(*(keys.values() if name in _HUB else [keys[name]]))
         )
         for name, table in tables.items()
     }
-    rows = [task for name in _ROWS for task in (*indexes[name], joins[name], links[name])]
-    return [*copies, *hub, carried, *(joins[name] for name in _HUB), *rows, *(links[name] for name in _HUB)]
+    rows = [task for name in _ROWS for task in (*indexes[name], keys[name], checks[name])]
+    return [*copies, *hub, carried, *(keys[name] for name in _HUB), *rows, *(checks[name] for name in _HUB)]
 
 
 def _names(*tasks: Task) -> frozenset[str]:
@@ -146,22 +143,22 @@ class _Stage:
     def carrying(self, carry: Callable[[Connection], None]) -> Callable[[Connection], None]:
         def work(connection: Connection) -> None:
             for name in _HUB:
-                add_keys(connection, self.tables[name])
+                add_primary_key(connection, self.tables[name])
             carry(connection)
 
         return work
 
-    def joining(self, table: Table) -> Callable[[Connection], None]:
+    def adding_keys(self, table: Table) -> Callable[[Connection], None]:
         def work(connection: Connection) -> None:
-            # Tables point to each other in circles: without a first lock two joins could wait for each other.
+            # Tables point to each other in circles: without a first lock two tasks could wait for each other.
             connection.execute(_LOCK_CONCEPTS)
             if table.name not in _HUB:
-                add_keys(connection, table)
-            add_links(connection, table)
+                add_primary_key(connection, table)
+            add_foreign_keys(connection, table)
 
         return work
 
-    def linking(self, table: Table) -> Callable[[Connection], None]:
+    def checking(self, table: Table) -> Callable[[Connection], None]:
         def work(connection: Connection) -> None:
             try:
                 with connection.begin_nested():
@@ -199,8 +196,7 @@ class _Stage:
         self._copy(connection, _file(table.name), table.name)
         self._copy(connection, CPT4, CPT4_TABLE)
         connection.execute(_START_ADDED)
-        # In this order: the file of CPT4 may have the name that is blank here.
-        if dropped := connection.execute(_DROP_UNNAMED).rowcount:
+        if dropped := connection.scalar(_DROP_UNNAMED):
             self.staged.left_out[_file(table.name)] = dropped
         added = connection.execute(_ADD_NAMED).rowcount
         if left := self.staged.read.get(CPT4, 0) - added:
@@ -212,8 +208,8 @@ class _Stage:
 
 
 def _validate_all(connection: Connection, table: Table) -> None:
-    for link in link_names(table):
-        validate(connection, table, link)
+    for key in foreign_key_names(table):
+        validate(connection, table, key)
 
 
 def _file(table: str) -> str:

@@ -15,6 +15,7 @@ from omop_schema.copy_text import line
 from omop_schema.database import copy
 from vocabularies.athena.bundle import Bundle
 from vocabularies.athena.copying import Seen, Unfit, copy_member, ignore
+from vocabularies.athena.cpt4 import add_named, drop_unnamed
 from vocabularies.athena.layout import CPT4
 from vocabularies.athena.lines import HeaderError
 from vocabularies.concepts import FIRST_CUSTOM_ID, HEADER, PLACEHOLDER
@@ -111,16 +112,13 @@ _TABLES = tuple(
         ("new_vocabulary", "vocabulary"),
     )
 )
-# As a load takes CPT4: what has a name by now, and no row without one.
-_ADD_NAMED = text("""
-    INSERT INTO new_concept
-    SELECT * FROM new_cpt4 AS named
-     WHERE concept_name IS NOT NULL
-       AND NOT EXISTS (SELECT FROM new_concept WHERE new_concept.concept_id = named.concept_id)
-""")
-_DROP_UNNAMED = text("DELETE FROM new_concept WHERE concept_name IS NULL AND vocabulary_id = 'CPT4'")
+#: Blank ones go to the others of CPT4, to be counted with them.
+_DROP_UNNAMED = text(f"""
+    WITH dropped AS ({drop_unnamed("new_concept")}) INSERT INTO new_cpt4 SELECT * FROM dropped
+""")  # noqa: S608
+_ADD_NAMED = text(add_named("new_concept", "new_cpt4"))
 _UNNAMED = text("""
-    SELECT count(*) FROM new_cpt4
+    SELECT count(DISTINCT concept_id) FROM new_cpt4
      WHERE NOT EXISTS (SELECT FROM new_concept WHERE new_concept.concept_id = new_cpt4.concept_id)
 """)
 _KEYS = (text("ALTER TABLE new_concept ADD PRIMARY KEY (concept_id)"), text("ANALYZE new_concept"))
