@@ -20,7 +20,7 @@ Replace = Callable[[set[int]], Mapping[int, tuple[Replacement, ...]]]
 
 #: Worst first.
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-PLACEHOLDER = "is a placeholder until its Athena vocabulary is loaded"
+WAITING = "is a placeholder until its Athena vocabulary is loaded"
 _STALE = ("invalid-concept", "not-standard")
 
 
@@ -116,7 +116,7 @@ class _Reviewer:
         if concept is None:
             yield _said("unknown-concept", UNKNOWN)
         elif concept.placeholder and number != 0:
-            yield _said("placeholder", PLACEHOLDER)
+            yield _said("placeholder", WAITING)
         for one in (one for use in self.uses[number] for one in objections(use, concept)):
             why = self.accepted.get((one.kind, number))
             said = _said(one.kind, one.says)

@@ -23,6 +23,7 @@ Vocabularies = Sequence[Callable[[Traversable], LookUp]]
 #: The kinds of finding that an edit can mend.
 MENDED = ("invalid-concept", "not-standard", "other-name")
 _INSTALLED = ("site-packages", "dist-packages")
+_COPY_IT = "copy it with `cp -r`, and name the copy with --mappings"
 
 
 class NotWritten(Exception):
@@ -74,9 +75,6 @@ def write(path: Traversable, files: Sequence[Edited]) -> None:
     finally:
         for temporary, _ in staged:
             temporary.unlink(missing_ok=True)
-
-
-_COPY_IT = "copy it with `cp -r`, and name the copy with --mappings"
 
 
 def _staged(target: Path, content: bytes) -> Path:

@@ -29,9 +29,6 @@ CPT4 = "CONCEPT_CPT4.csv"
 #: Table by file name.
 FILES: Mapping[str, Table] = {f"{table.name.upper()}.csv": table for table in TABLES} | {CPT4: tables.concept}
 
-#: PostgreSQL's INTEGER.
-LARGEST = 2**31 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:

@@ -79,7 +79,7 @@ class Outcome:
 
     loaded: bool
     rows: Mapping[str, Rows]
-    """By file; empty when nothing was loaded."""
+    """By file; empty when the bundle was refused. What ``check_only`` would load counts as loaded."""
     report: Report
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Table
 
-from vocabularies.athena.layout import LARGEST, Cell, cells
+from vocabularies.athena.layout import Cell, cells
+from vocabularies.text_table import LARGEST
 
 #: With blanks around it, a sign and leading zeros it is the same number to PostgreSQL, so they may stand.
 _WHOLE = re.compile(r"[ \v\f]*([-+]?)0*([0-9]{1,10})[ \v\f]*")

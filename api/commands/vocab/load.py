@@ -11,14 +11,7 @@ import typer
 from rich.table import Table
 
 from api.commands.vocab.progress import watching
-from api.shared import (
-    MappingsOption,
-    cell,
-    database,
-    mapping_folder,
-    out,
-    plural,
-)
+from api.shared import MappingsOption, cell, database, mapping_folder, out, plural
 from etl.mapping.check import check
 from etl.mapping.findings import Finding as MappingFinding
 from etl.setup import require_current, vocabulary
@@ -26,7 +19,7 @@ from vocabularies.athena.findings import KINDS, SHOWN, Finding, Group, Report
 from vocabularies.athena.load import Outcome, Rows
 from vocabularies.athena.load import load as load_bundle
 
-_COMPLETE, _INCOMPLETE, _REFUSED = 0, 1, 2
+_LOADED, _WARNED, _REFUSED = 0, 1, 2
 _REPORT_COLUMNS = ("file", "line", "severity", "kind", "message")
 
 
@@ -45,7 +38,8 @@ def load(
 
     All of it is loaded, or nothing; the old vocabulary serves until the new one is complete. Custom concepts
     stay. A zip need not be unpacked. Then the mapping is checked against what was loaded.
-    Exit code 0: every row is loaded; 1: some rows were left out, and the report says which; 2: nothing is.
+    Exit code 0: loaded, without a warning; 1: loaded, and the warnings say what was left out or is doubtful;
+    2: nothing is loaded.
 
     \b
     Example:
@@ -115,7 +109,7 @@ def _print_outcome(outcome: Outcome, *, check_only: bool, strict: bool) -> int:
     what = "Nothing was loaded, as --check asks; loading would bring" if check_only else "Loaded"
     loaded = sum(rows.loaded for rows in outcome.rows.values())
     out.print(f"{what} {plural(loaded, 'row')}, and {plural(left_out, 'row')} left out" + _because(told))
-    return _INCOMPLETE if counts["warning"] else _COMPLETE
+    return _WARNED if counts["warning"] else _LOADED
 
 
 def _because(told: str) -> str:
