@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from api.commands import vocab
 from etl.mapping.findings import KINDS
 from etl.mapping.language import Episode, Mapping, Rule, Visit
 from omop_schema import LAKE, metadata
@@ -31,6 +32,13 @@ def test_every_finding_is_listed_with_its_severity() -> None:
 def test_every_finding_of_a_bundle_is_listed_with_its_severity() -> None:
     lines = [f"| `{kind}` | {severity} | {meaning} |" for kind, (severity, meaning) in BUNDLE_KINDS.items()]
     assert [line for line in lines if line not in page("vocabulary.md")] == []
+
+
+def test_every_vocabulary_command_is_explained() -> None:
+    commands = [f"oncolake vocab {one.name}" for one in vocab.app.registered_commands]
+    assert commands
+    for text in (page("vocabulary.md"), (ROOT / "README.md").read_text()):
+        assert [one for one in commands if f"{one} " not in text] == []
 
 
 def test_every_lake_table_is_explained() -> None:
