@@ -142,6 +142,18 @@ def test_a_link_to_what_the_bundle_lacks_is_told_and_goes(lake: Engine, tmp_path
     assert "2000009001" not in {row[0] for row in now["DRUG_STRENGTH"]}
 
 
+def test_a_strength_whose_unit_the_bundle_lacks_is_a_lost_link(lake: Engine, tmp_path: Path) -> None:
+    tables = small()
+    tables["CONCEPT"].append(["88001", "furlong", "Unit", "UCUM", "Unit", "S", "[fur_us]", *SINCE, ""])
+    loaded(lake, tmp_path / "first", tables)
+    own(lake)
+    own(lake, "UPDATE omop.drug_strength SET amount_unit_concept_id = 88001 WHERE drug_concept_id > 2e9")
+    outcome, found = findings(lake, write(tmp_path / "second", small()))
+    assert outcome.loaded
+    assert [(one.file, one.kind, one.about) for one in found] == [("DRUG_STRENGTH.csv", "lost-link", "UCUM")]
+    assert "2000009001" not in {row[0] for row in stored(lake)["DRUG_STRENGTH"]}
+
+
 def test_what_was_added_while_a_load_ran_is_carried_too(lake: Engine, tmp_path: Path) -> None:
     class Adding:
         """Adds our own just before the swap."""

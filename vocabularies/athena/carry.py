@@ -7,9 +7,10 @@ may name a placeholder, and once more in the swap, for what was added or changed
 
 from sqlalchemy import Connection, Table, text
 
-from omop_schema import OMOP
+from omop_schema import OMOP, metadata
 from vocabularies.athena.findings import Report
 from vocabularies.athena.layout import TABLES
+from vocabularies.athena.references import concept_columns
 from vocabularies.athena.twins import SCHEMA
 from vocabularies.concepts import FIRST_CUSTOM_ID, PLACEHOLDER
 
@@ -58,22 +59,36 @@ _CARRY_CODE = """
     ON CONFLICT ({table}_id) DO NOTHING
 """
 
-#: Tables whose rows link two concepts, by the columns that name them.
+#: Tables whose rows link two concepts, by the columns that name these; drug strengths name their units besides.
 _PAIRS = {
     "concept_relationship": ("concept_id_1", "concept_id_2"),
     "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id"),
     "drug_strength": ("drug_concept_id", "ingredient_concept_id"),
 }
 
-#: Those of their rows that name a custom concept, as far as both concepts are there.
-_CARRY_PAIRS = f"""
-    INSERT INTO {SCHEMA}.{{table}}
-    SELECT held.* FROM {OMOP}.{{table}} AS held
-    JOIN {SCHEMA}.concept AS first ON first.concept_id = {{one}}
-    JOIN {SCHEMA}.concept AS second ON second.concept_id = {{other}}
-    WHERE {{one}} >= {FIRST_CUSTOM_ID} OR {{other}} >= {FIRST_CUSTOM_ID}
-    ON CONFLICT DO NOTHING
-"""
+
+def _pair(table: str) -> str:
+    """The rows of such a table that link custom concepts."""
+    one, other = _PAIRS[table]
+    return f"SELECT * FROM {OMOP}.{table} WHERE {one} >= {FIRST_CUSTOM_ID} OR {other} >= {FIRST_CUSTOM_ID}"
+
+
+def _named(table: str) -> str:
+    """Every concept that a row ``held`` of the table names."""
+    columns = ", ".join(f"(held.{one.name})" for one in concept_columns(metadata.tables[f"{OMOP}.{table}"]))
+    return f"(VALUES {columns}) AS named (concept_id)"
+
+
+def _carry_pair(table: str) -> str:
+    """Brings over those rows of which every concept is there."""
+    return f"""
+        INSERT INTO {SCHEMA}.{table} SELECT held.* FROM ({_pair(table)}) AS held
+        WHERE NOT EXISTS (
+            SELECT FROM {_named(table)} LEFT JOIN {SCHEMA}.concept AS staged USING (concept_id)
+            WHERE named.concept_id IS NOT NULL AND staged.concept_id IS NULL)
+        ON CONFLICT DO NOTHING
+    """
+
 
 _CARRY_LINKED = (
     text(f"""
@@ -88,7 +103,7 @@ _CARRY_LINKED = (
                 WHERE concept_id_1 >= {FIRST_CUSTOM_ID} OR concept_id_2 >= {FIRST_CUSTOM_ID}))
         ON CONFLICT (relationship_id) DO NOTHING
     """),
-    *(text(_CARRY_PAIRS.format(table=table, one=one, other=other)) for table, (one, other) in _PAIRS.items()),
+    *(text(_carry_pair(table)) for table in _PAIRS),
     text(f"""
         INSERT INTO {SCHEMA}.concept_synonym
         SELECT held.concept_id, concept_synonym_name, coalesce(language.concept_id, 0)
@@ -118,8 +133,8 @@ def tell_clashes(connection: Connection, report: Report) -> None:
 
 def tell_lost_links(connection: Connection, report: Report) -> None:
     """Report what links our concepts to others that are not staged; those links cannot be carried over."""
-    for table, (one, other) in _PAIRS.items():
-        for count, concept, vocabulary in connection.execute(text(_lost(table, one, other))):
+    for table in _PAIRS:
+        for count, concept, vocabulary in connection.execute(text(_lost(table))):
             message = (
                 f"{count} rows of {table} link custom concepts to concept {concept} of {vocabulary}, which "
                 f"the bundle does not have; choose {vocabulary} too when you download"
@@ -127,14 +142,14 @@ def tell_lost_links(connection: Connection, report: Report) -> None:
             report.add("lost-link", f"{table.upper()}.csv", 0, message, vocabulary)
 
 
-def _lost(table: str, one: str, other: str) -> str:
-    theirs = f"CASE WHEN {one} < {FIRST_CUSTOM_ID} THEN {one} ELSE {other} END"
+def _lost(table: str) -> str:
+    """Counts those rows by each concept of theirs that is not there."""
     return f"""
-        SELECT count(*), held.concept_id, held.vocabulary_id
-        FROM {OMOP}.{table} AS link JOIN {OMOP}.concept AS held ON held.concept_id = {theirs}
-        LEFT JOIN {SCHEMA}.concept AS staged ON staged.concept_id = held.concept_id
-        WHERE ({one} >= {FIRST_CUSTOM_ID} OR {other} >= {FIRST_CUSTOM_ID}) AND staged.concept_id IS NULL
-        GROUP BY held.concept_id, held.vocabulary_id ORDER BY held.concept_id
+        SELECT count(*), lost.concept_id, lost.vocabulary_id
+        FROM ({_pair(table)}) AS held CROSS JOIN LATERAL {_named(table)}
+        JOIN {OMOP}.concept AS lost ON lost.concept_id = named.concept_id
+        WHERE NOT EXISTS (SELECT FROM {SCHEMA}.concept AS staged WHERE staged.concept_id = lost.concept_id)
+        GROUP BY lost.concept_id, lost.vocabulary_id ORDER BY lost.concept_id
     """
 
 
