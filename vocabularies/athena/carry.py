@@ -59,7 +59,7 @@ _CARRY_CODE = """
     ON CONFLICT ({table}_id) DO NOTHING
 """
 
-#: Tables whose rows link two concepts, by the columns that name these; drug strengths name their units besides.
+#: Tables whose rows link two concepts, by the columns that name these. Drug strengths also name their units.
 _PAIRS = {
     "concept_relationship": ("concept_id_1", "concept_id_2"),
     "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id"),

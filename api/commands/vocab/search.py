@@ -56,6 +56,14 @@ def search(
             )
             found = find(connection, " ".join(text), filters, limit)
     _PRINT[form](found)
+    _print_remarks(found)
+
+
+def _resolved(connection: Connection, table: str, given: str | None) -> str | None:
+    return None if given is None else resolve(connection, table, given)
+
+
+def _print_remarks(found: Found) -> None:
     if found.bounded:
         err.print(
             f"More than {CANDIDATES:,} concepts match equally, and only so many were ranked: another word or "
@@ -63,10 +71,6 @@ def search(
         )
     if not found.hits:
         err.print("Nothing found: try fewer words or filters.")
-
-
-def _resolved(connection: Connection, table: str, given: str | None) -> str | None:
-    return None if given is None else resolve(connection, table, given)
 
 
 def _print_table(found: Found) -> None:
