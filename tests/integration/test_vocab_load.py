@@ -96,7 +96,7 @@ def test_tables_and_views_of_others_stay_with_the_concepts(lake: Engine, tmp_pat
     with lake.begin() as connection:
         for statement in (
             'CREATE SCHEMA "their\'s"',
-            'CREATE TABLE "their\'s".cohort (id int PRIMARY KEY, "Concept id" int CONSTRAINT "a name" '
+            'CREATE TABLE "their\'s".cohort (id int PRIMARY KEY, "Concept id" int CONSTRAINT "a :name" '
             "REFERENCES omop.concept ON DELETE CASCADE DEFERRABLE)",
             'INSERT INTO "their\'s".cohort VALUES (1, 0), (2, 2000000001)',
             'CREATE VIEW "their\'s".names AS SELECT concept_name AS "a:name" FROM omop.concept',
@@ -113,7 +113,7 @@ def test_tables_and_views_of_others_stay_with_the_concepts(lake: Engine, tmp_pat
     with lake.begin() as connection:
         assert "MALE" in connection.scalars(text('SELECT "a:name" FROM "their\'s".few')).all()
         connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-        with pytest.raises(IntegrityError, match="a name"):
+        with pytest.raises(IntegrityError, match="a :name"):
             connection.execute(text('INSERT INTO "their\'s".cohort VALUES (3, 999999)'))
 
 

@@ -8,11 +8,10 @@ leaves the database as it was.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
 from psycopg2.errors import DependentObjectsStillExist
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from omop_schema import OMOP
@@ -123,11 +122,14 @@ def swap(connection: Connection) -> None:
     connection.execute(_TELL_SOURCE)
 
 
+def _as_it_is(statement: str) -> TextClause:
+    """A statement that holds names or texts of others, in which a colon is no sign for a parameter."""
+    return text(statement.replace(":", r"\:"))
+
+
 def _run(connection: Connection, statements: Iterable[str]) -> None:
-    """Run statements that hold texts of others, in which : and % are no signs for parameters."""
-    with closing(connection.connection.cursor()) as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+    for statement in statements:
+        connection.execute(_as_it_is(statement))
 
 
 def refuse_obstacles(connection: Connection) -> None:
@@ -154,7 +156,7 @@ def _owners(connection: Connection, given: Mapping[str, object]) -> Iterator[str
 def _add_keys(connection: Connection, keys: Iterable[_ForeignKey]) -> None:
     for key in keys:
         added = f"ADD CONSTRAINT {key.new_name} {key.new_definition}"
-        connection.execute(text(f"ALTER TABLE {key.referring} {added}"))
+        connection.execute(_as_it_is(f"ALTER TABLE {key.referring} {added}"))
 
 
 def _lock_writers(connection: Connection, given: Mapping[str, object]) -> list[_ForeignKey]:
@@ -177,7 +179,7 @@ def _lock(connection: Connection, tables: str, doing: str) -> None:
         try:
             with connection.begin_nested():
                 connection.execute(text(f"SET LOCAL statement_timeout = {1000 * patience:.0f}"))
-                connection.execute(text(f"LOCK TABLE {tables}"))
+                connection.execute(_as_it_is(f"LOCK TABLE {tables}"))
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
         except DBAPIError as error:
             code = getattr(error.orig, "pgcode", None)
@@ -195,11 +197,11 @@ def _lock(connection: Connection, tables: str, doing: str) -> None:
 
 def _exchange(connection: Connection, keys: Iterable[_ForeignKey], views: Sequence[View]) -> None:
     for key in keys:
-        connection.execute(text(f"ALTER TABLE {key.referring} DROP CONSTRAINT {key.name}"))
+        connection.execute(_as_it_is(f"ALTER TABLE {key.referring} DROP CONSTRAINT {key.name}"))
         renamed = f"RENAME CONSTRAINT {key.new_name} TO {key.name}"
-        connection.execute(text(f"ALTER TABLE {key.referring} {renamed}"))
+        connection.execute(_as_it_is(f"ALTER TABLE {key.referring} {renamed}"))
     for view in reversed(views):
-        connection.execute(text(f"DROP VIEW {view.name}"))
+        connection.execute(_as_it_is(f"DROP VIEW {view.name}"))
     try:
         connection.execute(text(f"DROP TABLE {_listed(OMOP)}"))
     except DBAPIError as error:
