@@ -83,6 +83,9 @@ def test_a_file_can_be_read_twice_and_in_two_places_at_once(tmp_path: Path) -> N
     ("files", "message"),
     [
         ({"readme.txt": "r"}, "'{}' holds none of Athena's files, such as CONCEPT.csv"),
+        ({"readme.txt": "r", "in/Bundle.ZIP": "z"},
+         "'{}' holds none of Athena's files, such as CONCEPT.csv; unpack it and give the zip "
+         "in it, 'in/Bundle.ZIP'"),
         ({"a/CONCEPT.csv": "1", "b/CONCEPT.csv": "2"},
          "'{}' holds CONCEPT.csv twice, once as 'b/CONCEPT.csv'; remove one of them"),
         ({"CONCEPT.csv": "1", "concept.csv": "2"},
@@ -96,11 +99,24 @@ def test_a_zip_that_is_no_bundle(tmp_path: Path, files: dict[str, str], message:
     assert str(refused.value) == message.format(path)
 
 
+def test_a_folder_around_the_bundle_names_it(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"such as CONCEPT\.csv$"), open_bundle(tmp_path):
+        pass
+    zipped, inner = tmp_path / "download.zip", tmp_path / "download"
+    zipped.write_bytes(b"")
+    with pytest.raises(BundleError, match=f"; give the zip in it, '{zipped}'$"), open_bundle(tmp_path):
+        pass
+    inner.mkdir()
+    inner.joinpath("concept.CSV").write_text("concept_id\n")
+    with pytest.raises(BundleError, match=f"; the folder '{inner}' in it does$"), open_bundle(tmp_path):
+        pass
+
+
 def test_paths_that_are_no_bundle(tmp_path: Path) -> None:
     text, nowhere = tmp_path / "CONCEPT.csv", tmp_path / "nowhere.zip"
     text.write_text("concept_id\n")
     for path, said in {
-        text: "neither a folder nor a zip; download the bundle again",
+        text: "is one file of a bundle; give the folder that it is in",
         nowhere: "does not exist; give the folder or zip that Athena handed out",
     }.items():
         with pytest.raises(BundleError, match=said), open_bundle(path):

@@ -73,8 +73,10 @@ def test_columns_may_stand_in_any_order() -> None:
         (b"", "the file is empty, without even a header"),
         (b"\n", "the header is not that of domain: 'domain_id' is missing, 'domain_name' is missing, "
                 "'domain_concept_id' is missing, '' is not a column of domain"),
-        (HEADER.replace(b"\t", b","), "the columns are separated by ',', not by tabs as Athena's are"),
-        (HEADER.replace(b"\t", b";"), "the columns are separated by ';', not by tabs as Athena's are"),
+        (HEADER.replace(b"\t", b","), "the columns are separated by ',', not by tabs as Athena's are; use "
+                                      "the file as Athena made it, not as a spreadsheet saved it"),
+        (HEADER.replace(b"\t", b";"), "the columns are separated by ';', not by tabs as Athena's are; use "
+                                      "the file as Athena made it, not as a spreadsheet saved it"),
         (b"domain_id\tdomain_name\n", "the header is not that of domain: 'domain_concept_id' is missing"),
         (HEADER.rstrip() + b"\tnote\n", "the header is not that of domain: 'note' is not a column of domain"),
         (HEADER.rstrip() + b"\tdomain_id\n",

@@ -18,6 +18,7 @@ LARGEST_RATIO = 100
 SMALL = 1 << 20
 _ENCRYPTED = 0x1
 _SIDE_FILES = "__MACOSX"
+_ZIP = ".zip"
 #: What zipfile raises for a zip that is damaged.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error, ValueError)
 
@@ -59,10 +60,12 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     more than text can.
     """
     if path.is_dir():
-        yield Bundle(path, _checked(path, _in_folder(path)))
+        yield Bundle(path, _checked(path, _in_folder(path), lambda: _within_folder(path)))
         return
     if not path.exists():
         raise BundleError(f"'{path}' does not exist; give the folder or zip that Athena handed out")
+    if _known(path.name):
+        raise BundleError(f"'{path}' is one file of a bundle; give the folder that it is in")
     if not zipfile.is_zipfile(path):
         raise BundleError(f"'{path}' is neither a folder nor a zip; download the bundle again")
     try:
@@ -70,7 +73,7 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     except UNREADABLE as error:
         raise BundleError(f"'{path}' is damaged; download the bundle again") from error
     with archive:
-        members = _checked(path, _in_zip(path, archive))
+        members = _checked(path, _in_zip(path, archive), lambda: _within_zip(archive))
         # What a zip says of each file may be a lie; its own size is none.
         _refuse_bomb(f"'{path}'", sum(member.size for member in members.values()), path.stat().st_size)
         yield Bundle(path, members)
@@ -132,12 +135,29 @@ def _known(name: str) -> str | None:
     return {known.lower(): known for known in FILES}.get(name.lower())
 
 
-def _checked(path: Path, found: Iterator[tuple[str, Member]]) -> Mapping[str, Member]:
+def _checked(
+    path: Path, found: Iterator[tuple[str, Member]], elsewhere: Callable[[], str]
+) -> Mapping[str, Member]:
+    """The files by name. ``elsewhere`` says where a bundle may be instead, when this is none."""
     members: dict[str, Member] = {}
     for written, member in found:
         if member.name in members:
             raise BundleError(f"'{path}' holds {member.name} twice, once as '{written}'; remove one of them")
         members[member.name] = member
     if not members:
-        raise BundleError(f"'{path}' holds none of Athena's files, such as CONCEPT.csv")
+        raise BundleError(f"'{path}' holds none of Athena's files, such as CONCEPT.csv{elsewhere()}")
     return members
+
+
+def _within_folder(path: Path) -> str:
+    inner = sorted(path.iterdir())
+    for folder in inner:
+        if folder.is_dir() and any(_known(file.name) for file in folder.glob("*")):
+            return f"; the folder '{folder}' in it does"
+    zips = [one for one in inner if one.suffix.lower() == _ZIP]
+    return f"; give the zip in it, '{zips[0]}'" if zips else ""
+
+
+def _within_zip(archive: zipfile.ZipFile) -> str:
+    zips = [name for name in archive.namelist() if name.lower().endswith(_ZIP)]
+    return f"; unpack it and give the zip in it, '{zips[0]}'" if zips else ""

@@ -45,7 +45,10 @@ def read_header(stream: IO[bytes], table: Table) -> Header:
     columns = [name.strip().lower() for name in names]
     wanted = list(cells(table))
     if len(columns) == 1 and (other := next((sign for sign in ",;|" if sign in columns[0]), None)):
-        raise HeaderError(f"the columns are separated by '{other}', not by tabs as Athena's are")
+        raise HeaderError(
+            f"the columns are separated by '{other}', not by tabs as Athena's are; use the file as "
+            "Athena made it, not as a spreadsheet saved it"
+        )
     faults = [
         *(f"'{name}' is missing" for name in wanted if name not in columns),
         *(f"'{name[:40]}' is not a column of {table.name}" for name in columns if name not in wanted),
