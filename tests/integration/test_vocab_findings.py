@@ -84,6 +84,20 @@ def test_files_that_cannot_be_read_hide_nothing_in_the_others(here: Engine, tmp_
     assert not [one for one in found if one.kind == "unknown-code"]
 
 
+@pytest.mark.parametrize("missing", [True, False])
+def test_no_reference_is_doubted_when_the_concepts_are_not_known(
+    here: Engine, tmp_path: Path, missing: bool
+) -> None:
+    folder = spoiled(tmp_path)
+    concepts = folder / "CONCEPT.csv"
+    if missing:
+        concepts.unlink()
+    else:
+        concepts.write_text(concepts.read_text().replace("\t", ","))
+    _, found = findings(here, folder)
+    assert [one.kind for one in found] == ["missing-file" if missing else "bad-header"]
+
+
 WARNINGS = [case for case in CASES if KINDS[case.kind][0] == "warning" and not case.others]
 
 

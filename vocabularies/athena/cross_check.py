@@ -109,16 +109,19 @@ def check_keys(connection: Connection, name: str, report: Report) -> None:
         report.add("duplicate-key", name, line, f"line {first} has the same {columns}")
 
 
-def check_references(connection: Connection, name: str, files: Iterable[str], report: Report) -> None:
+def check_references(
+    connection: Connection, name: str, files: Iterable[str], report: Report, *, concepts: bool = True
+) -> None:
     """Report each line that names a concept or a code that is not there.
 
-    ``files`` are those that were examined: what a file that cannot be read may hold is not asked.
+    ``files`` are those that were examined: what a file that cannot be read may hold is not asked. So
+    ``concepts`` is False when the bundle's are not known; all lines would be reported then.
     """
     table = twins()[FILES[name].name]
     for column, target in code_columns(table).items():
         if (file := f"{target.upper()}.csv") in files:
             _check_codes(connection, name, column, file, report)
-    if columns := [one.name for one in concept_columns(table)]:
+    if concepts and (columns := [one.name for one in concept_columns(table)]):
         _check_concepts(connection, table, name, columns, report)
 
 

@@ -193,7 +193,7 @@ class _Load:
             check_cpt4(connection, self.report)
         for name in files:
             check_keys(connection, name, self.report)
-            check_references(connection, name, files, self.report)
+            check_references(connection, name, files, self.report, concepts="CONCEPT.csv" in files)
         if pose_as_staged(connection, files):
             if not any(group.kind == "clash" for group in self.report.counts):
                 tell_clashes(connection, self.report)
