@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.bundles import VERSION, small, write
 from tests.conftest import engine_on
-from tests.functional.conftest import Run
+from tests.functional.conftest import Run, Terminal
 
 
 @pytest.fixture
@@ -42,6 +42,17 @@ def test_search_in_every_format(loaded: Run) -> None:
     said = loaded("vocab", "search", "zzz", "--format", "csv")
     assert (said.code, len(said.out.splitlines())) == (0, 1)
     assert "Nothing found" in said.err
+
+
+def test_search_breaks_no_word_on_a_narrow_terminal(loaded: Run, terminal: Terminal) -> None:
+    shown = terminal(80, "vocab", "search", "C61", TERM="dumb").out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "45556174" in shown
+    assert "Malignant neoplasm of prostate" in shown
+    assert "Condition, ICD10CM, 3-char nonbill code, C61, non-standard; found by code" in " ".join(
+        shown.replace("│", " ").split()
+    )
+    assert "3-char nonbill code │" in terminal(200, "vocab", "search", "C61").out
 
 
 @pytest.mark.parametrize(

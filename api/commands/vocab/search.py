@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated
 
@@ -73,25 +74,50 @@ def _print_remarks(found: Found) -> None:
         err.print("Nothing found: try fewer words or filters.")
 
 
+_DESCRIPTION = ("domain", "vocabulary", "class", "code", "standard", "found by")
+#: Columns of a terminal from which on the table is readable.
+_ROOM = 120
+
+
 def _print_table(found: Found) -> None:
     if not found.hits:
         return
+    rows = [(hit.concept.concept_id, hit.concept.concept_name, *_described(hit)) for hit in found.hits]
+    out.print(_wide(rows) if out.width >= _ROOM else _narrow(rows))
+
+
+def _described(hit: Hit) -> tuple[str, ...]:
+    one = hit.concept
+    columns = (one.domain_id, one.vocabulary_id, one.concept_class_id, one.concept_code)
+    return (*columns, _standing(hit), _reason(hit))
+
+
+def _wide(rows: Iterable[tuple[object, ...]]) -> Table:
     table = Table()
     table.add_column("concept_id", justify="right", no_wrap=True)
     table.add_column("concept_name", overflow="fold")
-    for name in ("domain", "vocabulary", "class", "code", "standard", "found by"):
+    for name in _DESCRIPTION:
         table.add_column(name, overflow="fold")
-    for hit in found.hits:
-        one = hit.concept
-        shown = (one.domain_id, one.vocabulary_id, one.concept_class_id, one.concept_code, _standing(hit))
-        table.add_row(str(one.concept_id), *map(cell, (one.concept_name, *shown, _reason(hit))))
-    out.print(table)
+    for row in rows:
+        table.add_row(*map(cell, row))
+    return table
+
+
+def _narrow(rows: Iterable[tuple[object, ...]]) -> Table:
+    """What describes a concept below its name, where there is no room for a column each."""
+    table = Table(show_lines=True)
+    table.add_column("concept_id", justify="right", no_wrap=True)
+    table.add_column("concept_name", overflow="fold")
+    for concept_id, name, *described, reason in rows:
+        below = f"{', '.join(map(str, described))}; found by {reason}"
+        table.add_row(cell(concept_id), cell(f"{name}\n{below}"))
+    return table
 
 
 def _standing(hit: Hit) -> str:
     if not hit.concept.valid:
         return "deprecated" if hit.concept.invalid_reason == "D" else "replaced"
-    return {"S": "standard", "C": "classification", None: "no"}.get(hit.concept.standard_concept, "no")
+    return {"S": "standard", "C": "classification"}.get(hit.concept.standard_concept or "", "non-standard")
 
 
 def _reason(hit: Hit) -> str:
