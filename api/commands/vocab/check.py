@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -73,7 +74,7 @@ def check(
                     sys.stdout.flush()
                 if write_them and files:
                     write(folder, files)
-                    _print_written(entries, files)
+                    _print_written(entries, files, mappings)
                     entries = _review(folder, connection)
                 _print_left(entries, written=write_them)
             else:
@@ -92,7 +93,7 @@ def _proposed(folder: Traversable, entries: Sequence[Entry], connection: Connect
     return proposed(folder, changes, (partial(vocabulary, connection=connection), by_files_alone))
 
 
-def _print_written(entries: Sequence[Entry], files: Sequence[Edited]) -> None:
+def _print_written(entries: Sequence[Entry], files: Sequence[Edited], mappings: Path | None) -> None:
     for one in entries:
         if one.change:
             places = plural(len(one.places), "place")
@@ -100,7 +101,8 @@ def _print_written(entries: Sequence[Entry], files: Sequence[Edited]) -> None:
             out.print(told, markup=False)
     for file in files:
         out.print(f"{file.name}: {plural(file.lines, 'line')} written", markup=False)
-    err.print("Next: `oncolake remap --dry-run` tells what that changes for the cases that are loaded.")
+    command = f"oncolake remap --dry-run{f' --mappings {mappings}' if mappings else ''}"
+    err.print(f"Next: `{command}` tells what that changes for the cases that are loaded.", markup=False)
 
 
 def _print_left(entries: Sequence[Entry], *, written: bool) -> None:
@@ -213,7 +215,13 @@ def _places(one: Entry) -> list[str]:
 def _summary(entries: Sequence[Entry]) -> str:
     counts = Counter(one.severity for one in entries)
     said = ", ".join(plural(counts[severity], severity) for severity in SEVERITIES)
-    return f"{plural(len(entries), 'concept')} to look at: {said}." if entries else "Nothing to look at."
+    waiting = sum(one.waiting for one in entries)
+    of_them = f", of which {plural(waiting, 'placeholder')}" if waiting else ""
+    return (
+        f"{plural(len(entries), 'concept')} to look at: {said}{of_them}."
+        if entries
+        else "Nothing to look at."
+    )
 
 
 _WRITERS: dict[Format, Callable[[Sequence[Entry]], None]] = {
