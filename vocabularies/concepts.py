@@ -95,12 +95,16 @@ class ValueMap:
 
 
 class ConceptFileError(Exception):
-    """A file of concepts or codes that cannot be used. ``lines`` has every (line, message) of it."""
+    """A file of concepts or codes that cannot be used.
+
+    ``lines`` has every (line, message) of it; line 0 stands for the file as a whole.
+    """
 
     def __init__(self, file: str, lines: Iterable[tuple[int, str]]) -> None:
         self.file = file
         self.lines = tuple(lines)
-        super().__init__("\n".join(f"{file}:{line}: {message}" for line, message in self.lines))
+        places = ((f"{file}:{line}" if line else file, message) for line, message in self.lines)
+        super().__init__("\n".join(f"{place}: {message}" for place, message in places))
 
 
 HEADER = tuple(field.name for field in fields(Concept))

@@ -21,7 +21,7 @@ _WHOLE_NUMBER = re.compile("0|[1-9][0-9]{0,9}")
 
 
 class Problem(NamedTuple):
-    """Something wrong with a line of a file, which is counted from 1."""
+    """Something wrong with a line of a file, which is counted from 1; 0 is the file as a whole."""
 
     line: int
     message: str
@@ -116,7 +116,7 @@ def _content(path: Traversable, problems: list[Problem]) -> str:
     except UnicodeDecodeError as error:
         problems.append(Problem(1, f"not UTF-8 at byte {error.start}; save the file as UTF-8"))
     except FileNotFoundError:
-        problems.append(Problem(1, "there is no such file"))
+        problems.append(Problem(0, "there is no such file"))
     else:
         if "\0" not in content:
             return content

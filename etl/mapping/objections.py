@@ -38,7 +38,7 @@ def vocabulary_findings(
     try:
         concepts = look_up({use.concept for use in every})
     except ConceptFileError as error:
-        yield from (_finding("unreadable", Place(CONCEPTS, line), told) for line, told in error.lines)
+        yield from (_finding("unreadable", Place(CONCEPTS, line or 1), told) for line, told in error.lines)
         return
     yield from _two_names(every)
     found = [one for use in every for one in objections(use, concepts.get(use.concept))]

@@ -67,4 +67,14 @@ def test_nothing_is_added_of_a_file_with_a_bad_line(run: Run, concepts: Path) ->
 def test_a_file_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     refused = run("vocab", "add", tmp_path / "none.csv")
     assert refused.code == 2
-    assert "none.csv:1: there is no such file" in refused.err
+    assert "none.csv: there is no such file" in refused.err
+
+
+@pytest.mark.parametrize("name", ["export", "export.zip"])
+def test_what_holds_files_is_no_file(run: Run, tmp_path: Path, name: str) -> None:
+    exported = run("vocab", "export", tmp_path / name, "--vocabulary", "PROCANCERI")
+    assert exported.code == 0
+    refused = run("vocab", "add", tmp_path / name)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"'{tmp_path / name}' is a {'zip' if name.endswith('zip') else 'folder'}; " in refused.err
+    assert "one by one, CONCEPT.csv first" in refused.err

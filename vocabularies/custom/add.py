@@ -3,6 +3,7 @@
 What a file holds is told by its header. Everything happens in the caller's transaction.
 """
 
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,7 @@ def add_file(
     ``strict`` makes an error of every warning. Raises ConceptFileError with everything that is wrong with
     the file's lines, AddError, or StarterError where a custom id belongs to another vocabulary here.
     """
+    _refuse_holder(path)
     problems: list[Problem] = []
     table = TextTable(path, problems)
     _refuse(path, problems)
@@ -138,6 +140,14 @@ def add_file(
             raise AddError(f"a file of {linked.name.upper()} describes no vocabulary")
         return _add_links(connection, path, table)
     raise ConceptFileError(str(path), [(1, _unknown_header())])
+
+
+def _refuse_holder(path: Path) -> None:
+    """An export is a folder or zip, and what it holds is added file by file."""
+    if path.is_dir():
+        raise AddError(f"'{path}' is a folder; add the files in it one by one, CONCEPT.csv first")
+    if zipfile.is_zipfile(path):
+        raise AddError(f"'{path}' is a zip; unpack it and add its files one by one, CONCEPT.csv first")
 
 
 def _unknown_header() -> str:

@@ -61,7 +61,7 @@ def _print(added: Added) -> None:
     if added.removed:
         parts.append(f"{added.removed:,} removed, of those before")
     if added.reverse:
-        parts.append(f"{added.reverse:,} reverse relationships written with them")
+        parts.append(f"{plural(added.reverse, 'reverse relationship')} written besides")
     out.print(f"{added.what.capitalize()}: {added.read:,} read, {', '.join(parts)}.")
     _print_left_out("not approved", added.waiting)
     _print_left_out("nothing that SOURCE_TO_CONCEPT_MAP can say", added.unsayable)

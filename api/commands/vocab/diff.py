@@ -150,7 +150,7 @@ def _print_lines(changes: Iterable[Change]) -> None:
 def _print_remarks(compared: Compared) -> None:
     if absent := compared.absent():
         err.print(
-            f"The bundle has nothing of {', '.join(absent)}; choose it too when you download, if needed.",
+            f"The bundle has nothing of {', '.join(absent)}; choose what is needed of it when you download.",
             markup=False,
         )
     if compared.unnamed:
