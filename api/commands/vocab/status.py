@@ -68,8 +68,8 @@ def _print_tables(found: VocabularyStatus, placeholders: bool) -> None:
     if left := len(found.placeholders):
         verb = "is a placeholder" if left == 1 else "are placeholders"
         out.print(f"{plural(left, 'concept')} {verb}: `oncolake vocab load` brings the concepts themselves.")
-    if placeholders and found.placeholders:
-        out.print(_placeholders(found))
+    if placeholders:
+        out.print(_placeholders(found) if found.placeholders else "No placeholder is left.")
 
 
 def _vocabularies(found: VocabularyStatus) -> Table:
