@@ -33,6 +33,21 @@ def test_a_bundle_is_loaded_row_by_row(lake: Engine, tmp_path: Path, packed: boo
     assert stored(lake) == after(before, small())
 
 
+def test_nothing_is_left_of_placeholders_that_a_bundle_fills_all(lake: Engine, tmp_path: Path) -> None:
+    bundle = small()
+    given = {row[0] for row in bundle["CONCEPT"]}
+    with lake.connect() as connection:
+        held = connection.scalars(text("SELECT concept_id FROM omop.concept WHERE concept_id < 2000000000"))
+        missing = sorted({str(one) for one in held} - given)
+    for one in missing:
+        bundle["CONCEPT"].append([one, f"Concept {one}", *bundle["CONCEPT"][5][2:6], one, *CPT[7:]])
+    loaded(lake, tmp_path, bundle)
+    once = stored(lake)
+    assert [row for row in once["VOCABULARY"] if row[0] == "Placeholder"] == []
+    loaded(lake, tmp_path, bundle)
+    assert stored(lake) == once
+
+
 def test_loading_again_changes_nothing(lake: Engine, tmp_path: Path) -> None:
     loaded(lake, tmp_path, small())
     once = stored(lake)

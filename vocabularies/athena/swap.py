@@ -21,6 +21,7 @@ from vocabularies.athena.carry import carry, carry_linked
 from vocabularies.athena.layout import TABLES
 from vocabularies.athena.twins import SCHEMA
 from vocabularies.athena.views import View, read_views
+from vocabularies.concepts import PLACEHOLDER
 
 _NAMES = [table.name for table in TABLES]
 #: Seconds for which others may have to queue behind the swap before it steps back and lets them pass.
@@ -69,6 +70,12 @@ _LABEL_MAPS = text(f"""
     UPDATE {OMOP}.source_to_concept_map AS map SET target_vocabulary_id = concept.vocabulary_id
     FROM {OMOP}.concept
     WHERE concept_id = target_concept_id AND target_vocabulary_id <> concept.vocabulary_id
+""")
+# Value maps still named it until they were labelled anew.
+_DROP_PLACEHOLDER = text(f"""
+    DELETE FROM {OMOP}.vocabulary
+    WHERE vocabulary_id = '{PLACEHOLDER}'
+      AND NOT EXISTS (SELECT FROM {OMOP}.concept WHERE concept.vocabulary_id = vocabulary.vocabulary_id)
 """)
 _TELL_SOURCE = text(f"""
     UPDATE {OMOP}.cdm_source SET vocabulary_version = vocabulary.vocabulary_version
@@ -119,6 +126,7 @@ def swap(connection: Connection) -> None:
     _exchange(connection, keys, views)
     _run(connection, (*rights, *(each for view in views for each in view.statements())))
     connection.execute(_LABEL_MAPS)
+    connection.execute(_DROP_PLACEHOLDER)
     connection.execute(_TELL_SOURCE)
 
 
