@@ -1,0 +1,34 @@
+"""The application: one lake, one mapping, one policy, and the routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api.http.errors import add_handlers
+from api.http.lake import Lake
+from api.http.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service. Its database is opened, and its mapping compiled, when it starts.
+
+    Starting raises DatabaseError, MappingError, NotInitialised or SettingsError.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Lake.opened(settings) as lake:
+            app.state.lake = lake
+            yield
+
+    app = FastAPI(
+        title="Oncolake",
+        version=version("oncolake"),
+        summary="Clinical case forms (eCRF JSON) in, traceable OMOP CDM v6.0 rows out.",
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    add_handlers(app)
+    return app
