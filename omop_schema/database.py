@@ -119,8 +119,8 @@ def describe(url: str | URL) -> str:
 def make_engine(url: str | URL, **pool: Any) -> Engine:
     """An engine whose errors hold no parameters; it connects when first used.
 
-    A connection is given up after 10 seconds; ``application_name`` is ``oncolake`` unless it says so. ``pool``
-    are SQLAlchemy's settings of the pool.
+    A connection is given up after 10 seconds; ``application_name`` is ``oncolake`` unless it says so.
+    ``pool`` are SQLAlchemy's settings of the pool.
     """
     parsed = url if isinstance(url, URL) else parse(url)
     defaults = {"application_name": "oncolake", "connect_timeout": "10", "client_encoding": "utf8"}

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
 
 
 def read_settings(**given: object) -> Settings:
-    """The settings of the environment, with ``given`` in their place. Raises SettingsError with all faults."""
+    """The settings of the environment, with ``given`` in their place. Raises SettingsError."""
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
