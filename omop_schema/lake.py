@@ -76,13 +76,15 @@ violations = Table(
     "violations",
     metadata,
     Column("violation_id", BigInteger, Identity(always=True), primary_key=True),
-    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False),
     Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
     Column("path", Text, nullable=False, comment="JSON path of the offending place"),
     Column("reason", Text, nullable=False, comment="What is wrong; never the value"),
     schema=LAKE,
     comment="Why a document was rejected",
 )
+# With the key behind it, a page of an upload is read in order, however long the upload is.
+Index("ix_violations_upload_id", violations.c.upload_id, violations.c.violation_id)
 
 patients = Table(
     "patients",
@@ -130,6 +132,9 @@ Index(
     cases.c.case_id,
     postgresql_where=text("loaded_version IS NULL OR loaded_version <> version"),
 )
+# Pages of a form's cases: of everybody's, and of one organisation's.
+Index("ix_cases_form", cases.c.mapping, cases.c.form, cases.c.case_id)
+Index("ix_cases_organisation", cases.c.organisation, cases.c.mapping, cases.c.form, cases.c.case_id)
 
 documents = Table(
     "documents",
@@ -137,7 +142,7 @@ documents = Table(
     Column("document_id", BigInteger, Identity(always=True), primary_key=True),
     Column("case_id", Integer, ForeignKey(cases.c.case_id), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False),
     Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
     Column("document", JSONB, nullable=False),
@@ -146,6 +151,7 @@ documents = Table(
     schema=LAKE,
     comment="Case documents as submitted, every version",
 )
+Index("ix_documents_upload_id", documents.c.upload_id, documents.c.document_id)
 
 rules = Table(
     "rules",

@@ -32,6 +32,7 @@ def upgrade() -> None:
     op.add_column(
         "cases", Column("organisation", Text, comment="Whose it is: that of its first upload"), schema=LAKE
     )
+    _index_pages()
     _create_curations()
     _create_withdrawals()
     _create_audit()
@@ -74,6 +75,17 @@ def _extend_uploads() -> None:
         "uploads",
         "outcome IN ('received', 'loaded', 'partial', 'rejected', 'withdrawn')",
         schema=LAKE,
+    )
+
+
+def _index_pages() -> None:
+    """Let pages of an upload, a form or an organisation be read in order, without sorting all of it."""
+    for table, key in (("documents", "document_id"), ("violations", "violation_id")):
+        op.drop_index(f"ix_{table}_upload_id", table, schema=LAKE)
+        op.create_index(f"ix_{table}_upload_id", table, ["upload_id", key], schema=LAKE)
+    op.create_index("ix_cases_form", "cases", ["mapping", "form", "case_id"], schema=LAKE)
+    op.create_index(
+        "ix_cases_organisation", "cases", ["organisation", "mapping", "form", "case_id"], schema=LAKE
     )
 
 
