@@ -153,6 +153,25 @@ documents = Table(
 )
 Index("ix_documents_upload_id", documents.c.upload_id, documents.c.document_id)
 
+repeats = Table(
+    "repeats",
+    metadata,
+    Column(
+        "document_id",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="Its place in the order in which documents came, among those of lake.documents",
+    ),
+    Column("case_id", Integer, ForeignKey(cases.c.case_id), nullable=False, index=True),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
+    Column("digest", LargeBinary, nullable=False, comment="That of the newest document when it came"),
+    Column("landed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    schema=LAKE,
+    comment="Documents that came again unchanged: where the first is withdrawn, the next takes its place",
+)
+
 rules = Table(
     "rules",
     metadata,

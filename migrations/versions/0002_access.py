@@ -33,6 +33,7 @@ def upgrade() -> None:
         "cases", Column("organisation", Text, comment="Whose it is: that of its first upload"), schema=LAKE
     )
     _index_pages()
+    _create_repeats()
     _create_curations()
     _create_withdrawals()
     _create_audit()
@@ -87,6 +88,31 @@ def _index_pages() -> None:
     op.create_index(
         "ix_cases_organisation", "cases", ["organisation", "mapping", "form", "case_id"], schema=LAKE
     )
+
+
+def _create_repeats() -> None:
+    op.create_table(
+        "repeats",
+        Column(
+            "document_id",
+            BigInteger,
+            autoincrement=False,
+            nullable=False,
+            comment="Its place in the order in which documents came, among those of lake.documents",
+        ),
+        Column("case_id", Integer, nullable=False),
+        Column("upload_id", BigInteger, nullable=False),
+        Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
+        Column("digest", LargeBinary, nullable=False, comment="That of the newest document when it came"),
+        Column("landed_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+        PrimaryKeyConstraint("document_id", name="pk_repeats"),
+        ForeignKeyConstraint(["case_id"], ["lake.cases.case_id"], name="fk_repeats_case_id"),
+        ForeignKeyConstraint(["upload_id"], ["lake.uploads.upload_id"], name="fk_repeats_upload_id"),
+        schema=LAKE,
+        comment="Documents that came again unchanged: where the first is withdrawn, the next takes its place",
+    )
+    for column in ("case_id", "upload_id"):
+        op.create_index(f"ix_repeats_{column}", "repeats", [column], schema=LAKE)
 
 
 def _create_curations() -> None:
