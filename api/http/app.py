@@ -6,9 +6,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from api.http.access import Guard
+from api.http.audit import RequestIds
 from api.http.errors import add_handlers
 from api.http.lake import Lake
+from api.http.policy import Policy
 from api.http.settings import Settings
+from api.http.tokens import Verifier
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -19,6 +23,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.guard = Guard(Verifier(settings), Policy(settings))
         with Lake.opened(settings) as lake:
             app.state.lake = lake
             yield
@@ -30,5 +35,6 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.add_middleware(RequestIds)
     add_handlers(app)
     return app
