@@ -79,16 +79,16 @@ class Made:
 
 
 def load(connection: Connection, plan: Plan, landed: Sequence[Landed], *, again: bool = False) -> Counts:
-    """Load a batch: one transaction, committed on return. Give it a connection outside of one.
+    """Load a batch: one transaction, committed on return; within a transaction of the caller, a part of it.
 
-    Cases that have a newer version by now are left alone, and so are those that this plan loaded from this
-    version already, unless ``again``. Where the database refuses the batch, its halves are tried, until the
-    cases at fault stand alone; those are failures, as are cases that the transform cannot number or fails on.
-    What fails stays as it was. Raises the driver's errors when the database itself is at fault (full,
-    read-only, gone).
+    Cases that have a newer version by now, or were withdrawn, are left alone, and so are those that this plan
+    loaded from this version already, unless ``again``. Where the database refuses the batch, its halves are
+    tried, until the cases at fault stand alone; those are failures, as are cases that the transform cannot
+    number or fails on. What fails stays as it was. Raises the driver's errors when the database itself is at
+    fault (full, read-only, gone).
     """
     made, failures = make(plan, landed)
-    return Counts(failures=failures) + _load_or_split(connection, plan, made, again)
+    return Counts(failures=failures) + _load_or_split(connection, plan, made, again, durable)
 
 
 def make(plan: Plan, landed: Iterable[Landed]) -> tuple[list[Made], tuple[Failure, ...]]:
@@ -125,14 +125,14 @@ def _load_or_split(connection: Connection, plan: Plan, made: Sequence[Made], aga
     if not made:
         return Counts()
     try:
-        with connection.begin():
+        with connection.begin_nested() if connection.in_transaction() else connection.begin():
             return _load(connection, plan, made, again)
     except RowsRefused as refused:
         if len(made) == 1:
             return Counts(failures=(Failure(made[0].key.case_id, str(refused)),))
     half = len(made) // 2
-    first = _load_or_split(connection, plan, made[:half], again)
-    return first + _load_or_split(connection, plan, made[half:], again)
+    first = _load_or_split(connection, plan, made[:half], again, durable)
+    return first + _load_or_split(connection, plan, made[half:], again, durable)
 
 
 def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool) -> Counts:
@@ -176,9 +176,11 @@ def _lock_cases(
     rows = {row.case_id: row for row in connection.execute(_CASES, cases)}
     left = []
     for each in made:
-        row = rows[each.key.case_id]
-        is_loaded = (row.loaded_version, row.plan) == (row.version, plan.digest)
-        if row.version == each.landed.version and (again or not is_loaded):
+        row = rows.get(each.key.case_id)
+        # The upload too: after a withdrawal another document may have the number of the version.
+        if row is None or (row.version, row.upload_id) != (each.landed.version, each.landed.upload_id):
+            continue
+        if again or (row.loaded_version, row.plan) != (row.version, plan.digest):
             left.append(each)
     loaded = ((each.key.case_id, rows[each.key.case_id].loaded_version) for each in left)
     return left, {case_id: version for case_id, version in loaded if version is not None}
@@ -234,11 +236,13 @@ def _count_for_uploads(
         connection.execute(_COUNT_FOR_UPLOAD, values)
 
 
+_COMMIT_SOON = text("SET LOCAL synchronous_commit = off")
 _OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
 
 _LOCK_CASES = text("SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE")
 _CASES = text("""
-    SELECT case_id, version, loaded_version, plan FROM lake.cases WHERE case_id = ANY(:cases)
+    SELECT case_id, version, loaded_version, plan, upload_id
+    FROM lake.cases JOIN lake.documents USING (case_id, version) WHERE case_id = ANY(:cases)
 """)
 _PROBLEM = ("case_id", "version", "rule_id", "kind", "path", "reason")
 # Disagreements are not of one case: they are written anew with the person's row.
