@@ -11,12 +11,13 @@ from typing import BinaryIO, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from etl.land import Fingerprint, Rejection, Upload, claimed, fingerprint, finish, identity, land, receive
+from etl.land import Rejection, foreign, identity, land
 from etl.load import Counts, load, still_valid
 from etl.newer import newer_versions
 from etl.pick import BATCH, batches
 from etl.plan import CasePaths, Plan
 from etl.read import Record, Unreadable, limit, read
+from etl.receive import Fingerprint, Sender, Upload, claimed, fingerprint, finish, receive
 from etl.validate import Validator
 from omop_schema.database import translated
 
@@ -106,7 +107,8 @@ class _Run:
     connection: Connection
     plan: Plan
     validator: Validator
-    uploader: str
+    sender: Sender
+    key: str | None = None
     progress: Callable[[Progress], None] | None = None
 
 
@@ -124,7 +126,7 @@ def ingest(
     """
     limit()
     with translated(), engine.connect() as connection:
-        run = _Run(connection, plan, Validator(plan.schema), uploader, progress)
+        run = _Run(connection, plan, Validator(plan.schema), Sender(uploader), progress=progress)
         results = tuple(_ingest_file(run, file) for file in files)
         failed = {failure.case_id for result in results for failure in result.loaded.failures}
         return Summary(results, load_pending(connection, plan, run.validator, failed))
@@ -136,17 +138,18 @@ def ingest_stream(
     validator: Validator,
     stream: BinaryIO,
     source: str,
-    uploader: str,
+    sender: Sender,
     *,
+    key: str | None = None,
     lines: bool = False,
 ) -> FileResult:
     """Ingest one open, seekable stream; ``lines`` says that it holds one document a line.
 
-    The connection must be outside a transaction. Raises BadSetting, and the driver's errors: wrap it in
-    ``translated()``.
+    The connection must be outside a transaction. Raises KeyReused, BadSetting, and the driver's errors: wrap
+    it in ``translated()``.
     """
     limit()
-    run = _Run(connection, plan, validator, uploader)
+    run = _Run(connection, plan, validator, sender, key)
     return _ingest_opened(run, stream, fingerprint(stream), source, lines)
 
 
@@ -176,7 +179,7 @@ def _ingest_file(run: _Run, file: Path) -> FileResult:
 
 
 def _ingest_opened(run: _Run, stream: BinaryIO, print_: Fingerprint, source: str, lines: bool) -> FileResult:
-    upload = receive(run.connection, run.plan.mapping, source, run.uploader, print_)
+    upload = receive(run.connection, run.plan.mapping, source, run.sender, print_, run.key)
     with claimed(run.connection, upload) as current:
         stream.seek(0)
         records = _read(stream, print_, lines)
@@ -257,11 +260,14 @@ def _process(
     loaded = Counts()
     for batch in _batches(records, run.plan.case):
         landed = land(run.connection, upload, batch.records, run.plan.case, batch.rejections)
-        loaded += load(run.connection, run.plan, [each for each in landed if each.pending])
+        refused = foreign(batch.records, landed, run.plan.case)
+        # The commit that follows, of the next landing or the outcome, makes this one safe too.
+        pending = [each for each in landed if each.pending]
+        loaded += load(run.connection, run.plan, pending, durable=False)
         cases += len(batch.records) + batch.rejected
         stored += sum(each.changed for each in landed)
-        rejected += batch.rejected
-        shown += batch.rejections[: MOST_SHOWN - len(shown)]
+        rejected += batch.rejected + len(refused)
+        shown += [*batch.rejections, *refused][: MOST_SHOWN - len(shown)]
         if run.progress:
             run.progress(Progress(source, cases, loaded.rows.total(), stream.tell()))
     whole = not (rejected or loaded.failures)

@@ -78,14 +78,22 @@ class Made:
         return self.landed.key
 
 
-def load(connection: Connection, plan: Plan, landed: Sequence[Landed], *, again: bool = False) -> Counts:
+def load(
+    connection: Connection,
+    plan: Plan,
+    landed: Sequence[Landed],
+    *,
+    again: bool = False,
+    durable: bool = True,
+) -> Counts:
     """Load a batch: one transaction, committed on return; within a transaction of the caller, a part of it.
 
     Cases that have a newer version by now, or were withdrawn, are left alone, and so are those that this plan
     loaded from this version already, unless ``again``. Where the database refuses the batch, its halves are
     tried, until the cases at fault stand alone; those are failures, as are cases that the transform cannot
     number or fails on. What fails stays as it was. Raises the driver's errors when the database itself is at
-    fault (full, read-only, gone).
+    fault (full, read-only, gone). Without ``durable``, only the connection's next commit makes the batch safe
+    from a crash of the server.
     """
     made, failures = make(plan, landed)
     return Counts(failures=failures) + _load_or_split(connection, plan, made, again, durable)
@@ -121,11 +129,15 @@ def statements(made: Iterable[Made]) -> Iterator[str]:
     return (f"{each.key.case_id}\t{person}" for each in made for person in each.result.rows["person"])
 
 
-def _load_or_split(connection: Connection, plan: Plan, made: Sequence[Made], again: bool) -> Counts:
+def _load_or_split(
+    connection: Connection, plan: Plan, made: Sequence[Made], again: bool, durable: bool
+) -> Counts:
     if not made:
         return Counts()
     try:
         with connection.begin_nested() if connection.in_transaction() else connection.begin():
+            if not durable:
+                connection.execute(_COMMIT_SOON)
             return _load(connection, plan, made, again)
     except RowsRefused as refused:
         if len(made) == 1:
