@@ -107,12 +107,12 @@ _PERSONS = "SELECT concept_id FROM omop.concept WHERE lower(concept_name) IN ('p
 #: Tables whose rows name a person by another column than ``person_id``.
 _NAMED_OTHERWISE = {
     "cohort": (
-        "subject_id = ANY(:persons) AND cohort_definition_id IN (SELECT cohort_definition_id"
-        f" FROM omop.cohort_definition WHERE subject_concept_id = 0 OR subject_concept_id IN ({_PERSONS}))"  # noqa: S608
+        "subject_id = ANY(:persons) AND (SELECT subject_concept_id FROM omop.cohort_definition AS defined"
+        f" WHERE defined.cohort_definition_id = cohort.cohort_definition_id) IN (SELECT 0 UNION {_PERSONS})"
     ),
     "location_history": "upper(domain_id) = 'PERSON' AND entity_id = ANY(:persons)",
     "fact_relationship": (
-        f"fact_id_1 = ANY(:persons) AND domain_concept_id_1 IN ({_PERSONS})"  # noqa: S608
+        f"fact_id_1 = ANY(:persons) AND domain_concept_id_1 IN ({_PERSONS})"
         f" OR fact_id_2 = ANY(:persons) AND domain_concept_id_2 IN ({_PERSONS})"
     ),
 }

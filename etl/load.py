@@ -251,6 +251,7 @@ def _count_for_uploads(
 _COMMIT_SOON = text("SET LOCAL synchronous_commit = off")
 _OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
 
+_NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
 _LOCK_CASES = text("SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE")
 _CASES = text("""
     SELECT case_id, version, loaded_version, plan, upload_id
