@@ -5,7 +5,7 @@ case in OMOP whole or not at all; run again it stores nothing twice and ends whe
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -52,6 +52,8 @@ class FileResult:
     loaded: Counts = field(default_factory=Counts)
     newer: int = 0
     """Of a file that is already loaded: its cases that have another document by now, which stays."""
+    repeated: bool = False
+    """Whether these bytes came before and were worked on to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +181,26 @@ def _ingest_file(run: _Run, file: Path) -> FileResult:
 
 
 def _ingest_opened(run: _Run, stream: BinaryIO, print_: Fingerprint, source: str, lines: bool) -> FileResult:
+    # Once more where the earlier upload of these bytes was withdrawn just before it was claimed.
+    while (result := _ingest_claimed(run, stream, print_, source, lines)) is None:
+        pass
+    return result
+
+
+def _ingest_claimed(
+    run: _Run, stream: BinaryIO, print_: Fingerprint, source: str, lines: bool
+) -> FileResult | None:
     upload = receive(run.connection, run.plan.mapping, source, run.sender, print_, run.key)
     with claimed(run.connection, upload) as current:
         stream.seek(0)
         records = _read(stream, print_, lines)
+        if current.outcome == "withdrawn":
+            return None
         if current.outcome == "loaded":
             newer = newer_versions(run.connection, current, records, run.plan.case)
-            return FileResult(source, "already loaded", current.upload_id, newer=newer)
-        return _process(run, current, stream, _checked(records, run.validator), source)
+            return FileResult(source, "already loaded", current.upload_id, newer=newer, repeated=True)
+        result = _process(run, current, stream, _checked(records, run.validator), source)
+        return replace(result, repeated=current.outcome != "received")
 
 
 def _read(stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:

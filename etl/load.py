@@ -30,7 +30,7 @@ from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
 
 #: Kinds of problems that cost a value. A concept 0 or a disagreement is reported, but everything is stored.
-_LOSSES = frozenset({"invalid", "truncated"})
+LOSSES = frozenset({"invalid", "truncated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Counts:
     @property
     def whole(self) -> bool:
         """Whether every case was loaded, and every value of it stored."""
-        return not self.failures and not any(kind in _LOSSES for _, kind in self.problems)
+        return not self.failures and not any(kind in LOSSES for _, kind in self.problems)
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
