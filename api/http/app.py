@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from api.http import reads, watch
 from api.http.access import Guard
 from api.http.audit import RequestIds
 from api.http.errors import add_handlers
@@ -13,6 +14,7 @@ from api.http.lake import Lake
 from api.http.policy import Policy
 from api.http.settings import Settings
 from api.http.tokens import Verifier
+from api.http.watch import Metrics, Watched
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -26,6 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.guard = Guard(Verifier(settings), Policy(settings))
         with Lake.opened(settings) as lake:
             app.state.lake = lake
+            app.state.metrics.watch(lake.engine)
             yield
 
     app = FastAPI(
@@ -35,6 +38,10 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.state.metrics = Metrics()
+    app.include_router(reads.router)
+    app.include_router(watch.router)
     app.add_middleware(RequestIds)
+    app.add_middleware(Watched, metrics=app.state.metrics)
     add_handlers(app)
     return app

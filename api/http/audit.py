@@ -56,4 +56,4 @@ def sights(request: Request) -> list[Sight]:
 def action_of(request: Request) -> str:
     """The method and the route, such as ``GET /uploads/{id}``."""
     route = request.scope.get("route")
-    return f"{request.method} {getattr(route, 'path', '?')}"
+    return f"{request.method} {getattr(route, 'path_format', '?')}"
