@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from api.http.errors import ApiError
+from api.http.tokens import Verifier
 
 ISSUER = "https://aai.example.org"
 AUDIENCE = "ProstateNet"
@@ -55,6 +59,17 @@ def signed(payload: bytes, header: bytes, key: Any, algorithm: str = "RS256") ->
     message = f"{encoded(header)}.{encoded(payload)}"
     signer = jwt.get_algorithm_by_name(algorithm)
     return f"{message}.{encoded(signer.sign(message.encode(), signer.prepare_key(key)))}"
+
+
+def refused(verifier: Verifier, authorization: str | None) -> ApiError:
+    """How the verifier refuses this header."""
+    with pytest.raises(ApiError) as caught:
+        verifier.principal(authorization)
+    return caught.value
+
+
+def challenge(error: ApiError) -> str:
+    return (error.headers or {})["WWW-Authenticate"]
 
 
 class Issuer:
@@ -100,6 +115,15 @@ class Issuer:
     def token(self, *args: Any, **claims: Any) -> str:
         """A token with these claims: see ``claims``."""
         return jwt.encode(self.claims(*args, **claims), self.key, "RS256", headers={"kid": self.kid})
+
+    def crafted(
+        self, header: dict[str, Any] | None = None, key: Any = None, algorithm: str = "RS256", **claims: Any
+    ) -> str:
+        """A good token with this and that in place of what is good; ``...`` leaves a member out."""
+        made = {"typ": "JWT", "alg": algorithm, "kid": self.kid} | (header or {})
+        told = {name: value for name, value in made.items() if value is not ...}
+        payload = json.dumps(self.claims(**claims)).encode()
+        return signed(payload, json.dumps(told).encode(), key or self.key, algorithm)
 
     def headers(self, *args: Any, **claims: Any) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(*args, **claims)}"}

@@ -65,4 +65,6 @@ def add_handlers(app: FastAPI) -> None:
     async def fail(request: Request, error: Exception) -> JSONResponse:
         # The error's own words may hold a value of a document.
         _LOG.error("%s %s failed: %s", request.method, request.scope.get("route"), type(error).__name__)
-        return problem(500, "a fault of oncolake; its log has the time and the kind of it")
+        # The one answer that is made outside of every middleware.
+        headers = {"X-Request-ID": request.state.request_id}
+        return problem(500, "a fault of oncolake; its log has the time and the kind of it", headers)

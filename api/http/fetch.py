@@ -22,7 +22,10 @@ class FetchError(Exception):
 
 def is_safe(url: str) -> bool:
     """Whether nobody between us and the address can change what it says: https, or this machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
     )
