@@ -107,7 +107,7 @@ _PERSONS = "SELECT concept_id FROM omop.concept WHERE lower(concept_name) IN ('p
 #: Tables whose rows name a person by another column than ``person_id``.
 _NAMED_OTHERWISE = {
     "cohort": (
-        "subject_id = ANY(:persons) AND (SELECT subject_concept_id FROM omop.cohort_definition AS defined"
+        "subject_id = ANY(:persons) AND (SELECT subject_concept_id FROM omop.cohort_definition AS defined"  # noqa: S608
         f" WHERE defined.cohort_definition_id = cohort.cohort_definition_id) IN (SELECT 0 UNION {_PERSONS})"
     ),
     "location_history": "upper(domain_id) = 'PERSON' AND entity_id = ANY(:persons)",

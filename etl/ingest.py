@@ -200,7 +200,7 @@ def _ingest_claimed(
             newer = newer_versions(run.connection, current, records, run.plan.case)
             return FileResult(source, "already loaded", current.upload_id, newer=newer, repeated=True)
         result = _process(run, current, stream, _checked(records, run.validator), source)
-        return replace(result, repeated=current.outcome != "received")
+        return replace(result, repeated=upload.outcome != "received")
 
 
 def _read(stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:
@@ -224,12 +224,19 @@ _Checked = Record | list[Rejection]
 def _checked(found: Iterator[Record | Unreadable], validator: Validator) -> Iterator[_Checked]:
     """Valid records, and the reasons against the others."""
     for each in found:
-        if isinstance(each, Unreadable):
-            yield [Rejection(each.position, each.line, each.path, each.reason)]
-        elif violations := validator.violations(each.document):
-            yield [Rejection(each.position, each.line, one.path, one.reason) for one in violations]
+        reasons = rejections(each, validator)
+        if reasons or isinstance(each, Unreadable):
+            yield reasons
         else:
             yield each
+
+
+def rejections(record: Record | Unreadable, validator: Validator) -> list[Rejection]:
+    """Why a record is no valid document: every reason, none if it is one."""
+    if isinstance(record, Unreadable):
+        return [Rejection(record.position, record.line, record.path, record.reason)]
+    found = validator.violations(record.document)
+    return [Rejection(record.position, record.line, one.path, one.reason) for one in found]
 
 
 class _Batch:

@@ -85,9 +85,10 @@ def land(
             "everywhere": upload.everywhere,
         }
         refused = set(connection.execute(_REFUSE_FOREIGN, values).scalars())
-        _log(connection, upload, [_foreign(each, case) for each in records if each.position in refused])
+        _log(connection, upload, [foreign_rejection(each, case) for each in records if each.position in refused])
         changed = set(connection.execute(_INSERT_DOCUMENTS, values).scalars())
         stored = connection.execute(_STORED, values).all()
+    connection.info[_ANALYSED] = len(records)
     documents = {record.position: record.document for record in records}
     return [
         Landed(
@@ -106,10 +107,11 @@ def land(
 def foreign(records: Iterable[Record], landed: Iterable[Landed], case: CasePaths) -> list[Rejection]:
     """The rejections that ``land`` logged besides those it was given: of records that did not land."""
     positions = {each.position for each in landed}
-    return [_foreign(each, case) for each in records if each.position not in positions]
+    return [foreign_rejection(each, case) for each in records if each.position not in positions]
 
 
-def _foreign(record: Record, case: CasePaths) -> Rejection:
+def foreign_rejection(record: Record, case: CasePaths) -> Rejection:
+    """Why a record whose patient is another organisation's is not stored."""
     return Rejection(record.position, record.line, member("$", case.patient, (case.patient,)), FOREIGN)
 
 
@@ -118,9 +120,8 @@ def _analyse(connection: Connection, records: int) -> None:
 
     What it knows outlasts the transaction, so a connection that lands batches of one size is told once.
     """
-    if connection.info.get(_ANALYSED) != records:
+    if connection.info.pop(_ANALYSED, None) != records:
         connection.execute(_ANALYSE)
-        connection.info[_ANALYSED] = records
 
 
 def _log(connection: Connection, upload: Upload, rejections: Sequence[Rejection]) -> None:
@@ -164,6 +165,7 @@ _REFUSE_FOREIGN = text("""
 """)
 # A new case of a known patient belongs to the patient's organisation, whoever sends it.
 # An upload that is processed again must not bring back a document that has been replaced since.
+# A document that is the newest already is kept as a repeat, for the day when the first one is withdrawn.
 _INSERT_DOCUMENTS = text("""
     INSERT INTO lake.sites (site)
     SELECT DISTINCT site FROM incoming
@@ -184,6 +186,21 @@ _INSERT_DOCUMENTS = text("""
     ORDER BY patient_id, form
     ON CONFLICT DO NOTHING;
 
+    INSERT INTO lake.repeats (document_id, case_id, upload_id, position, digest)
+    SELECT nextval(pg_get_serial_sequence('lake.documents', 'document_id')), cases.case_id, :upload,
+        incoming.position, incoming.digest
+    FROM incoming JOIN lake.cases USING (patient_id, form)
+    JOIN lake.documents AS newest ON (newest.case_id, newest.version) = (cases.case_id, cases.version)
+    WHERE cases.mapping = :mapping AND newest.digest = incoming.digest
+        AND NOT EXISTS (
+            SELECT FROM lake.repeats AS same
+            WHERE (same.case_id, same.upload_id, same.position, same.digest)
+                = (cases.case_id, :upload, incoming.position, incoming.digest))
+        AND NOT EXISTS (
+            SELECT FROM lake.documents AS same
+            WHERE (same.case_id, same.upload_id, same.position, same.digest)
+                = (cases.case_id, :upload, incoming.position, incoming.digest));
+
     INSERT INTO lake.documents (case_id, version, upload_id, position, digest, document)
     SELECT cases.case_id, coalesce(newest.version + 1, 1), :upload, incoming.position, incoming.digest,
         CAST(incoming.document AS jsonb)
@@ -192,6 +209,10 @@ _INSERT_DOCUMENTS = text("""
     WHERE cases.mapping = :mapping AND newest.digest IS DISTINCT FROM incoming.digest
         AND NOT EXISTS (
             SELECT FROM lake.documents AS same
+            WHERE (same.case_id, same.upload_id, same.position, same.digest)
+                = (cases.case_id, :upload, incoming.position, incoming.digest))
+        AND NOT EXISTS (
+            SELECT FROM lake.repeats AS same
             WHERE (same.case_id, same.upload_id, same.position, same.digest)
                 = (cases.case_id, :upload, incoming.position, incoming.digest))
     ORDER BY incoming.position

@@ -42,7 +42,7 @@ class Upload:
     upload_id: int
     mapping: str
     outcome: str
-    """``received``, ``loaded``, ``partial`` or ``rejected``."""
+    """``received``, ``loaded``, ``partial``, ``rejected`` or ``withdrawn``."""
     organisation: str | None = None
     everywhere: bool = True
     """Whether its sender may post to patients of other organisations."""
@@ -102,7 +102,8 @@ def _refuse_reuse(connection: Connection, values: dict[str, object]) -> None:
 def claimed(connection: Connection, upload: Upload) -> Iterator[Upload]:
     """The upload as it is now, kept from other ingests until the block ends or the connection breaks.
 
-    Unless it is loaded already, its log starts afresh: what was rejected before will be read again.
+    Unless it is loaded already, its log starts afresh: what was rejected before will be read again. Where it
+    is ``withdrawn`` by now, the same bytes are a new upload: receive them again.
     """
     lock = {"space": _LOCK_SPACE, "upload": upload.upload_id}
     try:
@@ -159,11 +160,15 @@ _CLAIM_UPLOAD = text("""
     SELECT pg_advisory_lock(:space, CAST(:upload AS integer));
     DELETE FROM lake.violations USING lake.uploads
     WHERE violations.upload_id = :upload AND uploads.upload_id = :upload AND outcome <> 'loaded';
+    UPDATE lake.uploads SET outcome = 'received'
+    WHERE upload_id = :upload AND outcome IN ('partial', 'rejected');
     SELECT outcome FROM lake.uploads WHERE upload_id = :upload
 """)
+# A patient who withdrew meanwhile has made it partial: these bytes are not all there any more.
 _FINISH = text("""
-    UPDATE lake.uploads SET outcome = :outcome, finished_at = now(), cases = :cases, rejected = :rejected,
-        stored = documents.stored, unchanged = :cases - :rejected - documents.stored
+    UPDATE lake.uploads SET finished_at = now(), cases = :cases, rejected = :rejected,
+        stored = documents.stored, unchanged = :cases - :rejected - documents.stored,
+        outcome = CASE WHEN outcome = 'partial' AND :outcome = 'loaded' THEN 'partial' ELSE :outcome END
     FROM (SELECT count(*) AS stored FROM lake.documents WHERE upload_id = :upload) AS documents
     WHERE upload_id = :upload
 """)
