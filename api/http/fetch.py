@@ -5,7 +5,7 @@ import urllib.request
 from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import orjson
@@ -49,7 +49,11 @@ def fetch(url: str, body: object = None) -> Any:
     try:
         with _opener(url).open(request, timeout=PAUSE) as answer:
             content = _read(answer, url, deadline)
-    except (OSError, URLError, HTTPException, ValueError) as error:
+    except HTTPError as error:
+        # The error is the answer, with its connection.
+        error.close()
+        raise FetchError(f"'{url}' answers with status {error.code}") from None
+    except (OSError, HTTPException, ValueError) as error:
         raise FetchError(f"'{url}' cannot be reached ({type(error).__name__})") from error
     try:
         return orjson.loads(content)
