@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from etl.ingest import FileResult, ingest_stream
 from etl.land import FOREIGN, Rejection, identity
-from etl.load import LOSSES
+from etl.load import LOSSES, Counts
 from etl.persist import persist
 from etl.plan import CaseKey, Document, Plan
 from etl.read import Record, read
@@ -81,6 +81,8 @@ class Posted:
     """Documents that were not stored."""
     violations: tuple[Rejection, ...]
     """Why: the first 1,000 reasons."""
+    loaded: Counts
+    """What was written into OMOP now: nothing where the bytes were loaded before."""
 
     @property
     def whole(self) -> bool:
@@ -119,6 +121,7 @@ def post(
             cases=tuple(_tell(connection, plan, sender, done, read(stream))),
             rejected=done.rejected,
             violations=done.rejections,
+            loaded=done.loaded,
         )
 
     return persist(connection, once)

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from api.http import reads, watch
+from api.http import reads, watch, writes
 from api.http.access import Guard
 from api.http.audit import RequestIds
 from api.http.errors import add_handlers
@@ -41,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     app.include_router(reads.router)
     app.include_router(watch.router)
+    app.include_router(writes.router)
     app.add_middleware(RequestIds)
     app.add_middleware(Watched, metrics=app.state.metrics)
     add_handlers(app)
