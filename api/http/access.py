@@ -7,7 +7,7 @@ write before the route begins, so that no case lands unrecorded.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -32,6 +32,8 @@ _SCHEME = HTTPBearer(
     bearerFormat="JWT",
     description="A token of the identity provider, for this audience (docs/api.md)",
 )
+#: How routes refuse what an access does not cover: as if it did not exist, or belonged to somebody else.
+_NOT_COVERED = (403, 404, 409)
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)]
 
 
@@ -73,13 +75,20 @@ def _guarded(scope: str, action: Action) -> Callable[[Request, _Bearer], Iterato
         if action != "read":
             # The commit that follows, of the write itself, makes this one durable too.
             _write(request, allowed, durable=False)
+        ending = allowed
         try:
             yield access
+        except ApiError as error:
+            if access.reach == "own" and error.status in _NOT_COVERED:
+                ending = replace(
+                    allowed, allowed=False, reason=f"reach own does not cover it: {error.status}"
+                )
+            raise
         finally:
             seen = sights(request)
-            if action == "read" or seen:
+            if action == "read" or seen or ending is not allowed:
                 patients = action == "read" and any(each.person_id is not None for each in seen)
-                _write(request, allowed, seen, durable=patients)
+                _write(request, ending, seen, durable=patients)
 
     return guard
 
