@@ -49,6 +49,14 @@ def delete_persons(connection: Connection, persons: Sequence[int]) -> int:
     return deleted
 
 
+def delete_care_sites(connection: Connection) -> None:
+    """Delete the clinical sites that no case is of any more, unless rows of other tools refer to them."""
+    unused = connection.execute(_UNUSED_SITES).scalars().all()
+    if unused:
+        connection.execute(_care_site_deletion(), {"sites": list(unused)})
+        connection.execute(_DELETE_SITES, {"sites": list(unused)})
+
+
 @cache
 def event_tables() -> tuple[tuple[Table, str], ...]:
     """Every OMOP table that holds rows of cases, with its column of packed ids, referenced tables first.
@@ -120,3 +128,24 @@ _DETACH_CONTRACTS = text(
     "UPDATE omop.payer_plan_period SET contract_person_id = NULL"
     " WHERE contract_person_id = ANY(:persons) AND person_id <> ALL(:persons)"
 )
+
+
+@cache
+def _care_site_deletion() -> TextClause:
+    uses = [
+        f" AND NOT EXISTS (SELECT FROM {OMOP}.{table.name} WHERE {key.parent.name} = care_site.care_site_id)"
+        for table in metadata.sorted_tables
+        for key in table.foreign_keys
+        if table.schema == OMOP and key.column.table.name == "care_site"
+    ]
+    return text(f"DELETE FROM {OMOP}.care_site WHERE care_site_id = ANY(:sites)" + "".join(uses))  # noqa: S608
+
+
+_UNUSED_SITES = text("""
+    SELECT care_site_id FROM lake.sites
+    WHERE NOT EXISTS (SELECT FROM lake.cases WHERE cases.care_site_id = sites.care_site_id)
+""")
+_DELETE_SITES = text("""
+    DELETE FROM lake.sites WHERE care_site_id = ANY(:sites)
+        AND NOT EXISTS (SELECT FROM omop.care_site AS used WHERE used.care_site_id = sites.care_site_id)
+""")

@@ -4,7 +4,7 @@ Every function here runs transactions of its own: give it a connection outside o
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple
@@ -117,6 +117,12 @@ def claimed(connection: Connection, upload: Upload) -> Iterator[Upload]:
                 connection.execute(_UNLOCK_UPLOAD, lock)
 
 
+def claim_idle(connection: Connection, uploads: Sequence[int]) -> set[int]:
+    """Those of the uploads that nobody works on, kept so until the caller's transaction ends."""
+    values = {"space": _LOCK_SPACE, "uploads": sorted(uploads)}
+    return set(connection.execute(_CLAIM_IDLE, values).scalars())
+
+
 def _is_alive(connection: Connection) -> bool:
     """False once the server is gone, and the lock with it."""
     driver = connection.connection.dbapi_connection if not connection.invalidated else None
@@ -153,6 +159,10 @@ _FIND_KEY = text("""
         AND organisation IS NOT DISTINCT FROM :organisation AS same
     FROM lake.uploads
     WHERE uploader = :uploader AND idempotency_key = :key AND outcome <> 'withdrawn'
+""")
+_CLAIM_IDLE = text("""
+    SELECT upload_id FROM unnest(CAST(:uploads AS integer[])) AS asked (upload_id)
+    WHERE pg_try_advisory_xact_lock(:space, upload_id)
 """)
 _UNLOCK_UPLOAD = text("SELECT pg_advisory_unlock(:space, CAST(:upload AS integer))")
 _CLAIM_UPLOAD = text("""

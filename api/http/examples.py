@@ -19,6 +19,7 @@ _DETAILS = {
     401: "a token is missing: send one of the identity provider's as 'Authorization: Bearer ...'",
     403: "this needs the scope metadata:read, which the token lacks; ask the identity provider for it",
     404: "there is nothing here that you may read",
+    409: "the upload is still being read: try again when it is finished",
     422: "a parameter cannot be used; 'errors' names it",
     503: "the database cannot be used now; try again later",
 }
