@@ -11,8 +11,10 @@ from api.http.access import Guard
 from api.http.audit import RequestIds
 from api.http.errors import add_handlers
 from api.http.lake import Lake
+from api.http.log import Logged
 from api.http.policy import Policy
-from api.http.settings import Settings
+from api.http.serving import end_with_parent
+from api.http.settings import Settings, read_settings
 from api.http.tokens import Verifier
 from api.http.watch import Metrics, Watched
 
@@ -47,3 +49,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Watched, metrics=app.state.metrics)
     add_handlers(app)
     return app
+
+
+def from_environment() -> Logged:
+    """The service as each worker process makes it: by the environment's settings, with its log around it."""
+    end_with_parent()
+    return Logged(create_app(read_settings()))
