@@ -2,7 +2,7 @@
 
 Each verifies the token, asks the policy, writes the decision down, and gives the route an Access. A read is
 written down between the route and its response, so that nobody sees a patient without a row that says so; a
-write before the route begins, so that no case lands unrecorded.
+write before the route begins, so that no case lands unrecorded, and once more with what it was about.
 """
 
 import logging
@@ -86,9 +86,12 @@ def _guarded(scope: str, action: Action) -> Callable[[Request, _Bearer], Iterato
             raise
         finally:
             seen = sights(request)
-            if action == "read" or seen or ending is not allowed:
-                patients = action == "read" and any(each.person_id is not None for each in seen)
+            if action == "read":
+                # Nobody gets to see a patient whose row the disk does not have.
+                patients = any(each.person_id is not None for each in seen)
                 _write(request, ending, seen, durable=patients)
+            elif seen or ending is not allowed:
+                _write_after(request, ending, seen)
 
     return guard
 
@@ -130,13 +133,22 @@ def _write(request: Request, decision: Decision, seen: Sequence[Sight] = (), *, 
         record(connection, decision, seen, durable=durable)
 
 
+def _write_after(request: Request, decision: Decision, seen: Sequence[Sight]) -> None:
+    """What a write was about, besides its decision, which has its row. The write itself is done."""
+    try:
+        _write(request, decision, seen, durable=False)
+    except DatabaseError as away:
+        _LOG.warning("what request %s wrote has no row in lake.audit: %s", decision.request_id, away)
+
+
 may_read = _guarded("metadata:read", "read")
 may_write = _guarded("metadata:write", "write")
 may_remove = _guarded("metadata:write", "withdraw")
 
 #: Who reads; list and item show what the access covers. Named apart so that tests can put others in place.
 Reading = Annotated[Access, Depends(may_read, scope="function")]
-#: Who posts; what is posted belongs to the principal's organisation.
-Writing = Annotated[Access, Depends(may_write, scope="function")]
+#: Who posts; what is posted belongs to the principal's organisation. What it was about is written down
+#: when the client has its answer, which it does not wait for.
+Writing = Annotated[Access, Depends(may_write, scope="request")]
 #: Who withdraws; only what the access covers.
 Removing = Annotated[Access, Depends(may_remove, scope="function")]
