@@ -100,9 +100,7 @@ class DevIssuer:
                 f"there is no development issuer in '{self.folder.parent}': `oncolake serve --dev` makes it"
             ) from None
         except ValueError:
-            raise SettingsError(
-                f"'{self._private_key}' is no key: remove it, then `serve --dev`"
-            ) from None
+            raise SettingsError(f"'{self._private_key}' is no key: remove it, then `serve --dev`") from None
         if not isinstance(found, rsa.RSAPrivateKey):
             raise SettingsError(f"'{self._private_key}' is no RSA key: remove it and start `serve --dev`")
         return found

@@ -1,6 +1,7 @@
 """The reader's role: it reads every table of schema ``omop``, and nothing else."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,9 +39,8 @@ def reader(lake: Engine, user: str) -> Iterator[psycopg2.extensions.connection]:
     """A data scientist's connection: a login that is a member of the role, and nothing more."""
     assert make_reader(lake).ready
     execute(lake, f"GRANT {READER} TO {user}")
-    with session(lake, user) as connection:
+    with closing(session(lake, user)) as connection:
         yield connection
-    connection.close()
 
 
 def session(engine: Engine, name: str) -> psycopg2.extensions.connection:
