@@ -114,7 +114,8 @@ def snapshot(connection: Connection) -> Iterator[None]:
 def newest_uploads(connection: Connection, reader: Reader, before: int, limit: int) -> Page[Upload]:
     """Uploads below ``before``, newest first, withdrawn ones included."""
     values = {**reader._asdict(), "before": before, "limit": limit + 1}
-    return _page([Upload(*row) for row in connection.execute(_UPLOADS, values)], limit)
+    statement = _EVERY_UPLOAD if reader.everything else _OWN_UPLOADS
+    return _page([Upload(*row) for row in connection.execute(statement, values)], limit)
 
 
 def find_upload(connection: Connection, reader: Reader, upload_id: int) -> Upload | None:
@@ -154,7 +155,8 @@ def documents_of_forms(
     not at all.
     """
     given = {"mapping": mapping, "forms": list(forms), "before": before, "limit": limit + 1}
-    rows = connection.execute(_OF_FORMS, {**reader._asdict(), **given})
+    statement = _OF_EVERY_FORM if reader.everything else _OF_OWN_FORMS
+    rows = connection.execute(statement, {**reader._asdict(), **given})
     return _page([Entry(*row) for row in rows], limit)
 
 
@@ -224,51 +226,64 @@ def _row_counts() -> TextClause:
 # Without statistics the planner would read whole tables, and compile a statement for longer than it runs.
 _SNAPSHOT = text("""
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    SET LOCAL enable_seqscan = off; SET LOCAL jit = off
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off
 """)
-_OWNED = "(:everything OR {}.organisation = :organisation)"
+# The comparisons of rows below say no more than "=" would, but keep the planner from walking down the primary
+# key past a million rows of others: with "=" every column before the last is constant, and needs no order.
 _LOG = ", ".join(Upload._fields)
-_UPLOADS = text(
-    f"SELECT {_LOG} FROM lake.uploads WHERE {_OWNED.format('uploads')} AND upload_id < :before"  # noqa: S608
-    " ORDER BY upload_id DESC LIMIT :limit"
+_EVERY_UPLOAD = text(
+    f"SELECT {_LOG} FROM lake.uploads WHERE upload_id < :before ORDER BY upload_id DESC LIMIT :limit"  # noqa: S608
 )
-_UPLOAD = text(f"SELECT {_LOG} FROM lake.uploads WHERE upload_id = :upload AND {_OWNED.format('uploads')}")  # noqa: S608
+_OWN_UPLOADS = text(
+    f"SELECT {_LOG} FROM lake.uploads"  # noqa: S608
+    " WHERE (organisation, upload_id) < (:organisation, :before) AND organisation >= :organisation"
+    " ORDER BY organisation DESC, upload_id DESC LIMIT :limit"
+)
+_OWNED = "(:everything OR organisation = :organisation)"
+_UPLOAD = text(f"SELECT {_LOG} FROM lake.uploads WHERE upload_id = :upload AND {_OWNED}")  # noqa: S608
 
 
 def _entries(key: str, source: str) -> TextClause:
     return text(
-        f"SELECT {key}, document_id, cases.case_id, person_id, upload_id, position, mapping, form,"  # noqa: S608
+        f"SELECT {key}, documents.document_id, cases.case_id, person_id, upload_id, position, mapping, form,"  # noqa: S608
         " documents.version, cases.version, loaded_version, loaded_at, landed_at,"
         " (SELECT count(*) FROM lake.problems WHERE (problems.case_id, problems.version)"
-        " = (documents.case_id, documents.version)), pg_column_size(document)"
+        " = (cases.case_id, documents.version)), pg_column_size(document)"
         f" FROM {source}"
     )
 
 
+def _of_forms(columns: str, values: str) -> TextClause:
+    """Of each form a page, and of those the page: no index gives several forms in the order of cases."""
+    descending = ", ".join(f"{each.strip()} DESC" for each in columns.split(","))
+    return _entries(
+        "cases.case_id",
+        f"""(SELECT case_id FROM unnest(CAST(:forms AS text[])) AS wanted (name) CROSS JOIN LATERAL (
+                SELECT case_id FROM lake.cases
+                WHERE ({columns}, case_id) < ({values}, :before) AND ({columns}) >= ({values})
+                ORDER BY {descending}, case_id DESC LIMIT :limit) AS newest
+            ORDER BY case_id DESC LIMIT :limit) AS page
+        JOIN lake.cases USING (case_id)
+        JOIN lake.documents ON (documents.case_id, documents.version) = (cases.case_id, cases.version)
+        ORDER BY page.case_id DESC""",  # noqa: S608
+    )
+
+
+_OF_EVERY_FORM = _of_forms("mapping, form", ":mapping, wanted.name")
+_OF_OWN_FORMS = _of_forms("organisation, mapping, form", ":organisation, :mapping, wanted.name")
 _OF_UPLOAD = _entries(
     "document_id",
     f"""lake.documents JOIN lake.cases USING (case_id)
-    WHERE upload_id = :upload AND document_id > :after AND {_OWNED.format("cases")}
-    ORDER BY document_id LIMIT :limit""",
+    WHERE (upload_id, document_id) > (:upload, :after) AND upload_id <= :upload AND {_OWNED}
+    ORDER BY upload_id, document_id LIMIT :limit""",
 )
 _OF_PATIENT = _entries(
     "document_id",
-    f"""lake.cases JOIN lake.documents USING (case_id)
-    WHERE patient_id = :patient AND document_id < :before AND {_OWNED.format("cases")}
-    ORDER BY document_id DESC LIMIT :limit""",
-)
-# A page of each form, and of those the page: one index cannot give several forms in the order of cases.
-_OF_FORMS = _entries(
-    "cases.case_id",
-    f"""(SELECT case_id FROM unnest(CAST(:forms AS text[])) AS wanted (name) CROSS JOIN LATERAL (
-            SELECT case_id FROM lake.cases
-            WHERE mapping = :mapping AND form = wanted.name AND case_id < :before
-                AND {_OWNED.format("cases")}
-            ORDER BY case_id DESC LIMIT :limit) AS newest
-        ORDER BY case_id DESC LIMIT :limit) AS page
-    JOIN lake.cases USING (case_id)
-    JOIN lake.documents ON (documents.case_id, documents.version) = (cases.case_id, cases.version)
-    ORDER BY page.case_id DESC""",  # noqa: S608
+    f"""(SELECT * FROM lake.cases WHERE patient_id = :patient AND {_OWNED} OFFSET 0) AS cases
+    CROSS JOIN LATERAL (
+        SELECT * FROM lake.documents WHERE case_id = cases.case_id AND document_id < :before OFFSET 0
+    ) AS documents
+    ORDER BY document_id DESC LIMIT :limit""",  # noqa: S608
 )
 _CURATIONS = text("""
     SELECT curation_id, upload_id, curation_function, landed_at, pg_column_size(document)

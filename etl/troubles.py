@@ -44,38 +44,42 @@ def troubles(
 
     A page may be short, or empty, and not the last. ``find_upload`` tells who may see the violations.
     """
-    values = {"upload": upload_id, **reader._asdict(), **after._asdict(), "limit": limit + 1}
-    if after.document == 0:
-        violations = connection.execute(_VIOLATIONS, values).all()
-        if violations:
-            found = [Trouble(*row[1:]) for row in violations[:limit]]
-            more = len(violations) > limit
-            return found, Place(violations[len(found) - 1][0]) if more else Place(END, 1)
-    last = connection.execute(_LAST, {**values, "skip": LOOKED_AT - 1}).scalar_one_or_none()
-    rows = connection.execute(_PROBLEMS, {**values, "last": END if last is None else last}).all()
-    found = [Trouble(*row[2:]) for row in rows[:limit]]
-    if len(rows) > limit:
-        return found, Place(END, *rows[limit - 1][:2])
-    return found, None if last is None else Place(END, last, END)
+    values = {"upload": upload_id, **reader._asdict(), **after._asdict(), "looked": LOOKED_AT}
+    found: list[Trouble] = []
+    if after.violation < END:
+        violations = connection.execute(_VIOLATIONS, {**values, "limit": limit + 1}).all()
+        found = [Trouble(*row[1:]) for row in violations[:limit]]
+        if len(violations) > limit:
+            return found, Place(violations[limit - 1][0])
+    room = limit - len(found)
+    last = connection.execute(_LAST, values).scalar_one_or_none()
+    problems = connection.execute(_PROBLEMS, {**values, "limit": room + 1}).all()
+    found += [Trouble(*row[2:]) for row in problems[:room]]
+    if len(problems) > room:
+        return found, Place(END, *problems[room - 1][:2]) if room else Place(END)
+    return found, None if last is None else Place(END, last + 1)
 
 
+# Comparisons of rows, as in etl.feed: through the index of the upload, whatever the planner expects.
 _VIOLATIONS = text("""
     SELECT violation_id, 'violation', position, CAST(NULL AS integer), CAST(NULL AS integer),
         CAST(NULL AS text), path, reason
-    FROM lake.violations WHERE upload_id = :upload AND violation_id > :violation
-    ORDER BY violation_id LIMIT :limit
+    FROM lake.violations
+    WHERE (upload_id, violation_id) > (:upload, :violation) AND upload_id <= :upload
+    ORDER BY upload_id, violation_id LIMIT :limit
 """)
-_LAST = text("""
-    SELECT document_id FROM lake.documents WHERE upload_id = :upload AND document_id >= :document
-    ORDER BY document_id OFFSET :skip LIMIT 1
-""")
-_PROBLEMS = text("""
-    SELECT document_id, problem_id, kind, position, cases.case_id, documents.version, rules.name, path, reason
-    FROM lake.documents JOIN lake.cases USING (case_id)
-    JOIN lake.problems ON (problems.case_id, problems.version) = (documents.case_id, documents.version)
+_LOOKED_AT = """
+    FROM lake.documents WHERE (upload_id, document_id) >= (:upload, :document) AND upload_id <= :upload
+    ORDER BY upload_id, document_id
+"""
+_LAST = text(f"SELECT document_id {_LOOKED_AT} OFFSET :looked - 1 LIMIT 1")
+_PROBLEMS = text(f"""
+    WITH looked AS MATERIALIZED (SELECT document_id, case_id, version, position {_LOOKED_AT} LIMIT :looked)
+    SELECT document_id, problem_id, kind, position, cases.case_id, looked.version, rules.name, path, reason
+    FROM looked JOIN lake.cases USING (case_id)
+    JOIN lake.problems ON (problems.case_id, problems.version) = (looked.case_id, looked.version)
     LEFT JOIN lake.rules USING (rule_id)
-    WHERE upload_id = :upload AND document_id BETWEEN :document AND :last
-        AND (document_id, problem_id) > (:document, :problem)
+    WHERE (document_id, problem_id) > (:document, :problem)
         AND (:everything OR cases.organisation = :organisation)
     ORDER BY document_id, problem_id LIMIT :limit
-""")
+""")  # noqa: S608
