@@ -16,7 +16,6 @@ from etl.lines import line
 from etl.persons import (
     Disagreement,
     hold_statements,
-    lock_persons,
     store_disagreements,
     store_observation_periods,
     store_persons,
@@ -136,9 +135,7 @@ def _load_or_split(
         return Counts()
     try:
         with connection.begin_nested() if connection.in_transaction() else connection.begin():
-            if not durable:
-                connection.execute(_COMMIT_SOON)
-            return _load(connection, plan, made, again)
+            return _load(connection, plan, made, again, durable)
     except RowsRefused as refused:
         if len(made) == 1:
             return Counts(failures=(Failure(made[0].key.case_id, str(refused)),))
@@ -147,9 +144,8 @@ def _load_or_split(
     return first + _load_or_split(connection, plan, made[half:], again, durable)
 
 
-def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool) -> Counts:
-    lock_persons(connection, (each.key.person_id for each in made))
-    made, before = _lock_cases(connection, plan, made, again)
+def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool, durable: bool) -> Counts:
+    made, before = _lock_cases(connection, plan, made, again, durable)
     if not made:
         return Counts()
     delete_rows(connection, list(before))
@@ -180,12 +176,15 @@ def _kinds(
 
 
 def _lock_cases(
-    connection: Connection, plan: Plan, made: Sequence[Made], again: bool
+    connection: Connection, plan: Plan, made: Sequence[Made], again: bool, durable: bool
 ) -> tuple[list[Made], dict[int, int]]:
     """The cases still to be loaded, and the version that is loaded of those that were loaded before."""
-    cases = {"cases": [each.key.case_id for each in made]}
-    connection.execute(_LOCK_CASES, cases)
-    rows = {row.case_id: row for row in connection.execute(_CASES, cases)}
+    values = {
+        "soon": not durable,
+        "persons": sorted({each.key.person_id for each in made}),
+        "cases": [each.key.case_id for each in made],
+    }
+    rows = {row.case_id: row for row in connection.execute(_LOCK_CASES, values)}
     left = []
     for each in made:
         row = rows.get(each.key.case_id)
@@ -209,7 +208,6 @@ def _store_rows(connection: Connection, plan: Plan, made: Sequence[Made]) -> Cou
 
 
 def _store_problems(connection: Connection, made: Sequence[Made]) -> None:
-    connection.execute(_DELETE_PROBLEMS, {"cases": [each.key.case_id for each in made]})
     lines = [
         line(each.key.case_id, each.landed.version, problem.rule, problem.kind, problem.path, problem.reason)
         for each in made
@@ -220,7 +218,7 @@ def _store_problems(connection: Connection, made: Sequence[Made]) -> None:
 
 
 def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[Made]) -> None:
-    """The cases as loaded, with what they say of their persons: ``hold_statements`` comes before."""
+    """The cases as loaded, without problems yet; ``hold_statements`` has what they say of their persons."""
     values = {
         "cases": [each.key.case_id for each in made],
         "first": [each.result.first_date or None for each in made],
@@ -248,19 +246,25 @@ def _count_for_uploads(
         connection.execute(_COUNT_FOR_UPLOAD, values)
 
 
-_COMMIT_SOON = text("SET LOCAL synchronous_commit = off")
 _OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
 
-_NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
-_LOCK_CASES = text("SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE")
-_CASES = text("""
+# Each string is one round trip; its statements run one after the other, each seeing what the last one did.
+# Two loads of one person's cases take turns: the rows that they share depend on both.
+_LOCK_CASES = text("""
+    SELECT set_config('synchronous_commit', 'off', true) WHERE :soon;
+
+    SELECT FROM lake.patients WHERE person_id = ANY(:persons) ORDER BY person_id FOR NO KEY UPDATE;
+
+    SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE;
+
     SELECT case_id, version, loaded_version, plan, upload_id
     FROM lake.cases JOIN lake.documents USING (case_id, version) WHERE case_id = ANY(:cases)
 """)
 _PROBLEM = ("case_id", "version", "rule_id", "kind", "path", "reason")
 # Disagreements are not of one case: they are written anew with the person's row.
-_DELETE_PROBLEMS = text("DELETE FROM lake.problems WHERE case_id = ANY(:cases) AND kind <> 'disagrees'")
 _MARK_CASES = text("""
+    DELETE FROM lake.problems WHERE case_id = ANY(:cases) AND kind <> 'disagrees';
+
     UPDATE lake.cases
     SET loaded_version = version, loaded_at = now(), plan = :digest,
         first_date = made.first, last_date = made.last,
