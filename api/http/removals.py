@@ -69,6 +69,8 @@ def remove_patient(
     """Remove every document, row and mention of a patient (GDPR, article 17); a tombstone stays."""
     if not _storable(patient_id):
         raise ApiError(404, _NOT_THERE)
+    if patient_id and patient_id.lower() in request.state.request_id.lower():
+        raise ApiError(400, "this request's X-Request-ID names the patient and would be kept: send another")
     try:
         with lake.connection() as connection:
             done = withdraw_patient(connection, patient_id, _remover(access))
