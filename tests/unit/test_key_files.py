@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from api.http.errors import ApiError
 from api.http.settings import SettingsError, read_settings
@@ -45,8 +46,9 @@ def private() -> bytes:
 
 
 FILES = {
-    "holds a private key": private(),
+    "holds a private key; give": private(),
     "neither RSA of 2048 bits or more nor on P-256": pem(rsa_key("short", 1024)),
+    "nor on P-256": pem(ec_key("longer", ec.SECP384R1)),
     "that cannot be read": b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
     "is neither PEM nor JWKS": b"ssh-rsa AAAA",
     "is not a JWKS": b"{}",
