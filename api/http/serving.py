@@ -27,6 +27,8 @@ from omop_schema.database import database_url
 
 #: Seconds that requests have to finish in when the service stops.
 GRACE = 30
+#: Seconds after which a worker that says nothing is replaced; it says nothing until it has imported all.
+PATIENCE = 60
 #: Exit code of a service that could not start, as uvicorn has it.
 NOT_STARTED = 3
 
@@ -89,6 +91,7 @@ def serve(serving: Serving, listening: socket.socket) -> int:
         proxy_headers=bool(serving.proxies),
         forwarded_allow_ips=",".join(serving.proxies),
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=PATIENCE,
     )
     # The database is kept for the workers, so that the embedded one does not stop between two of them.
     with database_url(), _told_to_stop():
