@@ -18,10 +18,10 @@ from etl.setup import DEFAULT_MAPPING
 _VIOLATION = {"record": 1, "path": "$.clinicalBaselineData.age", "reason": "must be an integer"}
 _UID = {"record": 1, "path": "$.meta", "reason": "'static_series_uid' is missing"}
 _PROBLEM = {
-    "path": '$.lesions[0]."PI-RADS"',
-    "rule": "lesion.pi_rads",
+    "path": "$.finalDiagnosis.N",
+    "rule": "n_diagnosis",
     "kind": "invalid",
-    "reason": "is no number",
+    "reason": "the form has no section 'final_diagnosis'",
     "case_id": 43,
 }
 _CASE: dict[str, Any] = {
