@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -136,7 +136,8 @@ class Site:
         self.answers: dict[str, Any] = {}
         """By path: an object to send as JSON, bytes to send as they are, or a number: a status."""
         self.headers: dict[str, str] = {}
-        self.delay = 0.0
+        self.delay = self.drip = 0.0
+        """Seconds before an answer, and after each of its bytes."""
         self.asked: list[tuple[str, bytes]] = []
         self.address = ""
 
@@ -169,7 +170,13 @@ def _handler(state: Site) -> type[BaseHTTPRequestHandler]:
             for name, value in state.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            if not state.drip:
+                self.wfile.write(content)
+                return
+            with suppress(OSError):  # the client has had enough
+                for each in content:
+                    self.wfile.write(bytes([each]))
+                    time.sleep(state.drip)
 
         do_POST = do_GET
 

@@ -177,6 +177,15 @@ def test_a_slow_answer_is_given_up(
     assert "TimeoutError" in caplog.text
 
 
+def test_an_answer_that_never_ends_is_given_up(
+    web: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fetch, "PAUSE", 0.2)
+    web.drip = 0.02
+    assert refused(verifier_of(web), bearer(web)).status == 503
+    assert "does not finish its answer" in caplog.text
+
+
 def test_a_redirect_is_not_followed(web: Site) -> None:
     web.answers[DISCOVERY], web.headers["Location"] = 302, f"{web.address}/elsewhere"
     web.answers["/elsewhere"] = {"issuer": web.address, "jwks_uri": web.address + JWKS}
