@@ -85,7 +85,11 @@ def land(
             "everywhere": upload.everywhere,
         }
         refused = set(connection.execute(_REFUSE_FOREIGN, values).scalars())
-        _log(connection, upload, [foreign_rejection(each, case) for each in records if each.position in refused])
+        _log(
+            connection,
+            upload,
+            [foreign_rejection(each, case) for each in records if each.position in refused],
+        )
         changed = set(connection.execute(_INSERT_DOCUMENTS, values).scalars())
         stored = connection.execute(_STORED, values).all()
     connection.info[_ANALYSED] = len(records)
