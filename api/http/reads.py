@@ -38,7 +38,8 @@ _PatientId = Annotated[
     ),
 ]
 _UseCase = Annotated[
-    str, Path(description="1 to 9, one of the mapping's such as `7a`, or a form such as `1+2+3`")
+    str,
+    Path(description="1 to 9, one of the mapping's such as `7a`, or a form such as `1+2+3`", examples=["3"]),
 ]
 _Form = Annotated[str | None, Query(max_length=200, description="Of these forms, the one of this name")]
 
