@@ -63,13 +63,22 @@ def curate(
     limit()
 
     def once() -> Curation | NoCuration:
-        stream.seek(0)
-        upload = receive(connection, MAPPING, source, sender, fingerprint(stream), key)
-        with claimed(connection, upload) as current:
-            stream.seek(0)
-            return _store(connection, upload, current, stream)
+        # Once more where the earlier upload of these bytes was withdrawn just before it was claimed.
+        while (done := _curate(connection, stream, source, sender, key)) is None:
+            pass
+        return done
 
     return persist(connection, once)
+
+
+def _curate(
+    connection: Connection, stream: BinaryIO, source: str, sender: Sender, key: str | None
+) -> Curation | NoCuration | None:
+    stream.seek(0)
+    upload = receive(connection, MAPPING, source, sender, fingerprint(stream), key)
+    with claimed(connection, upload) as current:
+        stream.seek(0)
+        return None if current.outcome == "withdrawn" else _store(connection, upload, current, stream)
 
 
 @cache

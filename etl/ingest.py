@@ -283,8 +283,7 @@ def _process(
         landed = land(run.connection, upload, batch.records, run.plan.case, batch.rejections)
         refused = foreign(batch.records, landed, run.plan.case)
         # The commit that follows, of the next landing or the outcome, makes this one safe too.
-        pending = [each for each in landed if each.pending]
-        loaded += load(run.connection, run.plan, pending, durable=False)
+        loaded += load(run.connection, run.plan, [each for each in landed if each.pending], durable=False)
         cases += len(batch.records) + batch.rejected
         stored += sum(each.changed for each in landed)
         rejected += batch.rejected + len(refused)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from etl.curation import SAMPLES
 from tests.posting import app_on, query
@@ -82,6 +82,16 @@ def test_many_at_once_keep_one(client: httpx.Client, lake: Engine) -> None:
     assert len({each.json()["curation_id"] for each in answers}) == 1
     assert query(lake, "SELECT count(*) FROM lake.curations") == [(1,)]
     assert query(lake, "SELECT count(*) FROM lake.uploads") == [(4,)]
+
+
+def test_withdrawn_bytes_are_a_new_upload(client: httpx.Client, lake: Engine) -> None:
+    first = send(client, sample()).json()
+    with lake.begin() as connection:
+        connection.execute(text("DELETE FROM lake.curations"))
+        connection.execute(text("UPDATE lake.uploads SET outcome = 'withdrawn'"))
+    again = send(client, sample()).json()
+    assert (again["changed"], again["repeated"]) == (True, False)
+    assert again["upload_id"] != first["upload_id"]
 
 
 def changed(path: str, value: Any, name: str = "coregistration") -> Any:
