@@ -10,6 +10,7 @@ from api.http import reads, removals, watch, writes
 from api.http.access import Guard
 from api.http.audit import RequestIds
 from api.http.errors import add_handlers
+from api.http.framing import OneReading
 from api.http.lake import Lake
 from api.http.log import Logged
 from api.http.policy import Policy
@@ -45,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(removals.router)
     app.include_router(watch.router)
     app.include_router(writes.router)
+    app.add_middleware(OneReading)
     app.add_middleware(RequestIds)
     app.add_middleware(Watched, metrics=app.state.metrics)
     add_handlers(app)
