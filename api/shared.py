@@ -1,5 +1,6 @@
 """What the commands share: the database, the mapping folder, and where to print."""
 
+import getpass
 import io
 import os
 import sys
@@ -66,6 +67,14 @@ def database(keep: bool = False) -> Iterator[Engine]:
     """The engine to work with; whatever the database refuses while it is open is put into words."""
     with open_engine(keep) as engine, translated(describe(engine.url)):
         yield engine
+
+
+def account() -> str:
+    """Who runs this, for the upload log: the account's name, or its number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def named_by_setting() -> bool:

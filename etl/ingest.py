@@ -5,18 +5,19 @@ case in OMOP whole or not at all; run again it stores nothing twice and ends whe
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from etl.land import Fingerprint, Rejection, Upload, claimed, fingerprint, finish, identity, land, receive
+from etl.land import Rejection, foreign, identity, land
 from etl.load import Counts, load, still_valid
 from etl.newer import newer_versions
 from etl.pick import BATCH, batches
 from etl.plan import CasePaths, Plan
 from etl.read import Record, Unreadable, limit, read
+from etl.receive import Fingerprint, Sender, Upload, claimed, fingerprint, finish, receive
 from etl.validate import Validator
 from omop_schema.database import translated
 
@@ -51,6 +52,8 @@ class FileResult:
     loaded: Counts = field(default_factory=Counts)
     newer: int = 0
     """Of a file that is already loaded: its cases that have another document by now, which stays."""
+    repeated: bool = False
+    """Whether these bytes came before and were worked on to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,8 @@ class _Run:
     connection: Connection
     plan: Plan
     validator: Validator
-    uploader: str
+    sender: Sender
+    key: str | None = None
     progress: Callable[[Progress], None] | None = None
 
 
@@ -124,7 +128,7 @@ def ingest(
     """
     limit()
     with translated(), engine.connect() as connection:
-        run = _Run(connection, plan, Validator(plan.schema), uploader, progress)
+        run = _Run(connection, plan, Validator(plan.schema), Sender(uploader), progress=progress)
         results = tuple(_ingest_file(run, file) for file in files)
         failed = {failure.case_id for result in results for failure in result.loaded.failures}
         return Summary(results, load_pending(connection, plan, run.validator, failed))
@@ -136,17 +140,18 @@ def ingest_stream(
     validator: Validator,
     stream: BinaryIO,
     source: str,
-    uploader: str,
+    sender: Sender,
     *,
+    key: str | None = None,
     lines: bool = False,
 ) -> FileResult:
     """Ingest one open, seekable stream; ``lines`` says that it holds one document a line.
 
-    The connection must be outside a transaction. Raises BadSetting, and the driver's errors: wrap it in
-    ``translated()``.
+    The connection must be outside a transaction. Raises KeyReused, BadSetting, and the driver's errors: wrap
+    it in ``translated()``.
     """
     limit()
-    run = _Run(connection, plan, validator, uploader)
+    run = _Run(connection, plan, validator, sender, key)
     return _ingest_opened(run, stream, fingerprint(stream), source, lines)
 
 
@@ -176,14 +181,26 @@ def _ingest_file(run: _Run, file: Path) -> FileResult:
 
 
 def _ingest_opened(run: _Run, stream: BinaryIO, print_: Fingerprint, source: str, lines: bool) -> FileResult:
-    upload = receive(run.connection, run.plan.mapping, source, run.uploader, print_)
+    # Once more where the earlier upload of these bytes was withdrawn just before it was claimed.
+    while (result := _ingest_claimed(run, stream, print_, source, lines)) is None:
+        pass
+    return result
+
+
+def _ingest_claimed(
+    run: _Run, stream: BinaryIO, print_: Fingerprint, source: str, lines: bool
+) -> FileResult | None:
+    upload = receive(run.connection, run.plan.mapping, source, run.sender, print_, run.key)
     with claimed(run.connection, upload) as current:
         stream.seek(0)
         records = _read(stream, print_, lines)
+        if current.outcome == "withdrawn":
+            return None
         if current.outcome == "loaded":
             newer = newer_versions(run.connection, current, records, run.plan.case)
-            return FileResult(source, "already loaded", current.upload_id, newer=newer)
-        return _process(run, current, stream, _checked(records, run.validator), source)
+            return FileResult(source, "already loaded", current.upload_id, newer=newer, repeated=True)
+        result = _process(run, current, stream, _checked(records, run.validator), source)
+        return replace(result, repeated=upload.outcome != "received")
 
 
 def _read(stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:
@@ -207,12 +224,19 @@ _Checked = Record | list[Rejection]
 def _checked(found: Iterator[Record | Unreadable], validator: Validator) -> Iterator[_Checked]:
     """Valid records, and the reasons against the others."""
     for each in found:
-        if isinstance(each, Unreadable):
-            yield [Rejection(each.position, each.line, each.path, each.reason)]
-        elif violations := validator.violations(each.document):
-            yield [Rejection(each.position, each.line, one.path, one.reason) for one in violations]
+        reasons = rejections(each, validator)
+        if reasons or isinstance(each, Unreadable):
+            yield reasons
         else:
             yield each
+
+
+def rejections(record: Record | Unreadable, validator: Validator) -> list[Rejection]:
+    """Why a record is no valid document: every reason, none if it is one."""
+    if isinstance(record, Unreadable):
+        return [Rejection(record.position, record.line, record.path, record.reason)]
+    found = validator.violations(record.document)
+    return [Rejection(record.position, record.line, one.path, one.reason) for one in found]
 
 
 class _Batch:
@@ -257,11 +281,13 @@ def _process(
     loaded = Counts()
     for batch in _batches(records, run.plan.case):
         landed = land(run.connection, upload, batch.records, run.plan.case, batch.rejections)
-        loaded += load(run.connection, run.plan, [each for each in landed if each.pending])
+        refused = foreign(batch.records, landed, run.plan.case)
+        # The commit that follows, of the next landing or the outcome, makes this one safe too.
+        loaded += load(run.connection, run.plan, [each for each in landed if each.pending], durable=False)
         cases += len(batch.records) + batch.rejected
         stored += sum(each.changed for each in landed)
-        rejected += batch.rejected
-        shown += batch.rejections[: MOST_SHOWN - len(shown)]
+        rejected += batch.rejected + len(refused)
+        shown += [*batch.rejections, *refused][: MOST_SHOWN - len(shown)]
         if run.progress:
             run.progress(Progress(source, cases, loaded.rows.total(), stream.tell()))
     whole = not (rejected or loaded.failures)

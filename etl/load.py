@@ -15,7 +15,6 @@ from etl.land import Landed
 from etl.persons import (
     Disagreement,
     hold_statements,
-    lock_persons,
     store_disagreements,
     store_observation_periods,
     store_persons,
@@ -30,7 +29,7 @@ from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
 
 #: Kinds of problems that cost a value. A concept 0 or a disagreement is reported, but everything is stored.
-_LOSSES = frozenset({"invalid", "truncated"})
+LOSSES = frozenset({"invalid", "truncated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Counts:
     @property
     def whole(self) -> bool:
         """Whether every case was loaded, and every value of it stored."""
-        return not self.failures and not any(kind in _LOSSES for _, kind in self.problems)
+        return not self.failures and not any(kind in LOSSES for _, kind in self.problems)
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -78,17 +77,25 @@ class Made:
         return self.landed.key
 
 
-def load(connection: Connection, plan: Plan, landed: Sequence[Landed], *, again: bool = False) -> Counts:
-    """Load a batch: one transaction, committed on return. Give it a connection outside of one.
+def load(
+    connection: Connection,
+    plan: Plan,
+    landed: Sequence[Landed],
+    *,
+    again: bool = False,
+    durable: bool = True,
+) -> Counts:
+    """Load a batch: one transaction, committed on return; within a transaction of the caller, a part of it.
 
-    Cases that have a newer version by now are left alone, and so are those that this plan loaded from this
-    version already, unless ``again``. Where the database refuses the batch, its halves are tried, until the
-    cases at fault stand alone; those are failures, as are cases that the transform cannot number or fails on.
-    What fails stays as it was. Raises the driver's errors when the database itself is at fault (full,
-    read-only, gone).
+    Cases that have a newer version by now, or were withdrawn, are left alone, and so are those that this plan
+    loaded from this version already, unless ``again``. Where the database refuses the batch, its halves are
+    tried, until the cases at fault stand alone; those are failures, as are cases that the transform cannot
+    number or fails on. What fails stays as it was. Raises the driver's errors when the database itself is at
+    fault (full, read-only, gone). Without ``durable``, only the connection's next commit makes the batch safe
+    from a crash of the server.
     """
     made, failures = make(plan, landed)
-    return Counts(failures=failures) + _load_or_split(connection, plan, made, again)
+    return Counts(failures=failures) + _load_or_split(connection, plan, made, again, durable)
 
 
 def make(plan: Plan, landed: Iterable[Landed]) -> tuple[list[Made], tuple[Failure, ...]]:
@@ -121,23 +128,24 @@ def statements(made: Iterable[Made]) -> Iterator[str]:
     return (f"{each.key.case_id}\t{person}" for each in made for person in each.result.rows["person"])
 
 
-def _load_or_split(connection: Connection, plan: Plan, made: Sequence[Made], again: bool) -> Counts:
+def _load_or_split(
+    connection: Connection, plan: Plan, made: Sequence[Made], again: bool, durable: bool
+) -> Counts:
     if not made:
         return Counts()
     try:
-        with connection.begin():
-            return _load(connection, plan, made, again)
+        with connection.begin_nested() if connection.in_transaction() else connection.begin():
+            return _load(connection, plan, made, again, durable)
     except RowsRefused as refused:
         if len(made) == 1:
             return Counts(failures=(Failure(made[0].key.case_id, str(refused)),))
     half = len(made) // 2
-    first = _load_or_split(connection, plan, made[:half], again)
-    return first + _load_or_split(connection, plan, made[half:], again)
+    first = _load_or_split(connection, plan, made[:half], again, durable)
+    return first + _load_or_split(connection, plan, made[half:], again, durable)
 
 
-def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool) -> Counts:
-    lock_persons(connection, (each.key.person_id for each in made))
-    made, before = _lock_cases(connection, plan, made, again)
+def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool, durable: bool) -> Counts:
+    made, before = _lock_cases(connection, plan, made, again, durable)
     if not made:
         return Counts()
     delete_rows(connection, list(before))
@@ -168,17 +176,22 @@ def _kinds(
 
 
 def _lock_cases(
-    connection: Connection, plan: Plan, made: Sequence[Made], again: bool
+    connection: Connection, plan: Plan, made: Sequence[Made], again: bool, durable: bool
 ) -> tuple[list[Made], dict[int, int]]:
     """The cases still to be loaded, and the version that is loaded of those that were loaded before."""
-    cases = {"cases": [each.key.case_id for each in made]}
-    connection.execute(_LOCK_CASES, cases)
-    rows = {row.case_id: row for row in connection.execute(_CASES, cases)}
+    values = {
+        "soon": not durable,
+        "persons": sorted({each.key.person_id for each in made}),
+        "cases": [each.key.case_id for each in made],
+    }
+    rows = {row.case_id: row for row in connection.execute(_LOCK_CASES, values)}
     left = []
     for each in made:
-        row = rows[each.key.case_id]
-        is_loaded = (row.loaded_version, row.plan) == (row.version, plan.digest)
-        if row.version == each.landed.version and (again or not is_loaded):
+        row = rows.get(each.key.case_id)
+        # The upload too: after a withdrawal another document may have the number of the version.
+        if row is None or (row.version, row.upload_id) != (each.landed.version, each.landed.upload_id):
+            continue
+        if again or (row.loaded_version, row.plan) != (row.version, plan.digest):
             left.append(each)
     loaded = ((each.key.case_id, rows[each.key.case_id].loaded_version) for each in left)
     return left, {case_id: version for case_id, version in loaded if version is not None}
@@ -195,7 +208,6 @@ def _store_rows(connection: Connection, plan: Plan, made: Sequence[Made]) -> Cou
 
 
 def _store_problems(connection: Connection, made: Sequence[Made]) -> None:
-    connection.execute(_DELETE_PROBLEMS, {"cases": [each.key.case_id for each in made]})
     lines = [
         line(each.key.case_id, each.landed.version, problem.rule, problem.kind, problem.path, problem.reason)
         for each in made
@@ -206,7 +218,7 @@ def _store_problems(connection: Connection, made: Sequence[Made]) -> None:
 
 
 def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[Made]) -> None:
-    """The cases as loaded, with what they say of their persons: ``hold_statements`` comes before."""
+    """The cases as loaded, without problems yet; ``hold_statements`` has what they say of their persons."""
     values = {
         "cases": [each.key.case_id for each in made],
         "first": [each.result.first_date or None for each in made],
@@ -236,14 +248,23 @@ def _count_for_uploads(
 
 _OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
 
-_LOCK_CASES = text("SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE")
-_CASES = text("""
-    SELECT case_id, version, loaded_version, plan FROM lake.cases WHERE case_id = ANY(:cases)
+# Each string is one round trip; its statements run one after the other, each seeing what the last one did.
+# Two loads of one person's cases take turns: the rows that they share depend on both.
+_LOCK_CASES = text("""
+    SELECT set_config('synchronous_commit', 'off', true) WHERE :soon;
+
+    SELECT FROM lake.patients WHERE person_id = ANY(:persons) ORDER BY person_id FOR NO KEY UPDATE;
+
+    SELECT FROM lake.cases WHERE case_id = ANY(:cases) ORDER BY case_id FOR NO KEY UPDATE;
+
+    SELECT case_id, version, loaded_version, plan, upload_id
+    FROM lake.cases JOIN lake.documents USING (case_id, version) WHERE case_id = ANY(:cases)
 """)
 _PROBLEM = ("case_id", "version", "rule_id", "kind", "path", "reason")
 # Disagreements are not of one case: they are written anew with the person's row.
-_DELETE_PROBLEMS = text("DELETE FROM lake.problems WHERE case_id = ANY(:cases) AND kind <> 'disagrees'")
 _MARK_CASES = text("""
+    DELETE FROM lake.problems WHERE case_id = ANY(:cases) AND kind <> 'disagrees';
+
     UPDATE lake.cases
     SET loaded_version = version, loaded_at = now(), plan = :digest,
         first_date = made.first, last_date = made.last,

@@ -5,9 +5,10 @@ from itertools import islice
 
 from sqlalchemy import Connection, text
 
-from etl.land import Upload, identity
+from etl.land import identity
 from etl.plan import CasePaths
 from etl.read import Record, Unreadable
+from etl.receive import Upload
 from etl.strict import digest
 
 _CHUNK = 1000

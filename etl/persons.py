@@ -23,11 +23,6 @@ class Disagreement(NamedTuple):
     column: str
 
 
-def lock_persons(connection: Connection, persons: Iterable[int]) -> None:
-    """Make two loads of one person's cases take turns: the shared rows depend on both."""
-    connection.execute(_LOCK_PERSONS, {"persons": sorted(set(persons))})
-
-
 def store_sites(connection: Connection, care_sites: Iterable[int | None]) -> None:
     """A care site for each of these sites of the lakehouse."""
     known = sorted({each for each in care_sites if each is not None})
@@ -82,7 +77,6 @@ def store_disagreements(
 def store_observation_periods(connection: Connection, persons: Iterable[int]) -> None:
     """One for each person, from the first to the last date of all the person's loaded cases; none without."""
     values = {"persons": sorted(set(persons)), "type": ECRF}
-    connection.execute(_DELETE_PERIODS, values)
     connection.execute(_OBSERVATION_PERIODS, values)
 
 
@@ -105,9 +99,6 @@ def _upsert(columns: tuple[str, ...]) -> TextClause:
 #: Concept "Case Report Form": how observation periods are known.
 ECRF = 32809
 
-_LOCK_PERSONS = text("""
-    SELECT FROM lake.patients WHERE person_id = ANY(:persons) ORDER BY person_id FOR NO KEY UPDATE
-""")
 _INSERT_CARE_SITES = text("""
     INSERT INTO omop.care_site
         (care_site_id, care_site_name, place_of_service_concept_id, care_site_source_value)
@@ -150,12 +141,11 @@ _INSERT_DISAGREEMENTS = text("""
         = (found.case_id, found.loaded_version)
     ORDER BY found.case_id, said
 """)
-_DELETE_PERIODS = text("""
+_OBSERVATION_PERIODS = text("""
     DELETE FROM omop.observation_period WHERE observation_period_id = ANY(:persons) AND NOT EXISTS (
         SELECT FROM lake.cases WHERE cases.person_id = observation_period.person_id
-            AND loaded_version IS NOT NULL AND first_date IS NOT NULL)
-""")
-_OBSERVATION_PERIODS = text("""
+            AND loaded_version IS NOT NULL AND first_date IS NOT NULL);
+
     INSERT INTO omop.observation_period AS known (observation_period_id, person_id,
         observation_period_start_date, observation_period_end_date, period_type_concept_id)
     SELECT person_id, person_id, min(first_date), max(last_date), :type

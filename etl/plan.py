@@ -80,6 +80,8 @@ class Plan:
     run: Run = field(repr=False)
     trace: Run = field(repr=False)
     """Like ``run``, but it reports every path it used as problems of kind ``used``; for coverage."""
+    forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The use cases that each form serves, such as ``7a``."""
 
     def empty_rows(self) -> Rows:
         """Fresh lists to collect encoded rows in, in load order."""

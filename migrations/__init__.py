@@ -7,6 +7,7 @@ and in a wheel alike.
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +55,12 @@ def state(engine: Engine) -> State:
     """Compare the database's revision with ours. It changes nothing."""
     with engine.connect() as connection:
         return _state(connection)
+
+
+@cache
+def newest() -> str:
+    """The newest revision that this program knows."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def upgrade(engine: Engine) -> None:

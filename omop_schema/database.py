@@ -7,6 +7,7 @@ which of the two it is.
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from psycopg2 import sql
 from sqlalchemy import Connection, Engine, Table, create_engine
@@ -115,14 +116,15 @@ def describe(url: str | URL) -> str:
     return f'database "{parsed.database or ""}" on {host}:{port}{user}'
 
 
-def make_engine(url: str | URL) -> Engine:
+def make_engine(url: str | URL, **pool: Any) -> Engine:
     """An engine whose errors hold no parameters; it connects when first used.
 
     A connection is given up after 10 seconds; ``application_name`` is ``oncolake`` unless it says so.
+    ``pool`` are SQLAlchemy's settings of the pool.
     """
     parsed = url if isinstance(url, URL) else parse(url)
     defaults = {"application_name": "oncolake", "connect_timeout": "10", "client_encoding": "utf8"}
-    return create_engine(parsed.update_query_dict({**defaults, **parsed.query}), hide_parameters=True)
+    return create_engine(parsed.update_query_dict({**defaults, **parsed.query}), hide_parameters=True, **pool)
 
 
 def _check(engine: Engine, where: str) -> None:

@@ -6,6 +6,7 @@ one form of one patient. Nothing here is ever overwritten: a changed document is
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -33,8 +34,10 @@ uploads = Table(
     Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("finished_at", DateTime(timezone=True)),
     Column("uploader", Text, nullable=False, comment="Who sent it: an account name or a token's subject"),
+    Column("organisation", Text, comment="Whose it is; NULL: sent from the command line"),
     Column("source", Text, nullable=False, comment="The file's path, or the request's part name"),
-    Column("mapping", Text, nullable=False),
+    Column("mapping", Text, nullable=False, comment="The mapping, or curationMeta"),
+    Column("idempotency_key", Text, comment="The request's Idempotency-Key"),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     Column("outcome", Text, nullable=False, server_default=text("'received'")),
@@ -46,23 +49,42 @@ uploads = Table(
     Column("rejected", Integer, nullable=False, server_default=text("0"), comment="Not valid, not stored"),
     Column("rows", BigInteger, nullable=False, server_default=text("0"), comment="OMOP rows written"),
     Column("problems", Integer, nullable=False, server_default=text("0")),
-    CheckConstraint("outcome IN ('received', 'loaded', 'partial', 'rejected')", name="outcome"),
-    UniqueConstraint("sha256", "mapping"),
+    CheckConstraint("outcome IN ('received', 'loaded', 'partial', 'rejected', 'withdrawn')", name="outcome"),
     schema=LAKE,
     comment="The upload log: every file or request that was ever sent",
 )
+#: The same bytes from one organisation are one upload, until it is withdrawn.
+Index(
+    "uq_uploads_bytes",
+    uploads.c.sha256,
+    uploads.c.mapping,
+    uploads.c.organisation,
+    unique=True,
+    postgresql_where=text("outcome <> 'withdrawn'"),
+    postgresql_nulls_not_distinct=True,
+)
+Index(
+    "uq_uploads_idempotency_key",
+    uploads.c.uploader,
+    uploads.c.idempotency_key,
+    unique=True,
+    postgresql_where=text("idempotency_key IS NOT NULL AND outcome <> 'withdrawn'"),
+)
+Index("ix_uploads_organisation", uploads.c.organisation, uploads.c.upload_id)
 
 violations = Table(
     "violations",
     metadata,
     Column("violation_id", BigInteger, Identity(always=True), primary_key=True),
-    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False),
     Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
     Column("path", Text, nullable=False, comment="JSON path of the offending place"),
     Column("reason", Text, nullable=False, comment="What is wrong; never the value"),
     schema=LAKE,
     comment="Why a document was rejected",
 )
+# With the key behind it, a page of an upload is read in order, however long the upload is.
+Index("ix_violations_upload_id", violations.c.upload_id, violations.c.violation_id)
 
 patients = Table(
     "patients",
@@ -93,6 +115,7 @@ cases = Table(
     Column("form", Text, nullable=False),
     Column("person_id", BigInteger, ForeignKey(patients.c.person_id), nullable=False, index=True),
     Column("care_site_id", BigInteger, ForeignKey(sites.c.care_site_id)),
+    Column("organisation", Text, comment="Whose it is: that of its first upload"),
     Column("version", Integer, nullable=False, comment="The newest document"),
     Column("loaded_version", Integer, comment="The document its OMOP rows come from; NULL: not loaded yet"),
     Column("loaded_at", DateTime(timezone=True)),
@@ -109,6 +132,9 @@ Index(
     cases.c.case_id,
     postgresql_where=text("loaded_version IS NULL OR loaded_version <> version"),
 )
+# Pages of a form's cases: of everybody's, and of one organisation's.
+Index("ix_cases_form", cases.c.mapping, cases.c.form, cases.c.case_id)
+Index("ix_cases_organisation", cases.c.organisation, cases.c.mapping, cases.c.form, cases.c.case_id)
 
 documents = Table(
     "documents",
@@ -116,7 +142,7 @@ documents = Table(
     Column("document_id", BigInteger, Identity(always=True), primary_key=True),
     Column("case_id", Integer, ForeignKey(cases.c.case_id), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False),
     Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
     Column("document", JSONB, nullable=False),
@@ -124,6 +150,26 @@ documents = Table(
     UniqueConstraint("case_id", "version"),
     schema=LAKE,
     comment="Case documents as submitted, every version",
+)
+Index("ix_documents_upload_id", documents.c.upload_id, documents.c.document_id)
+
+repeats = Table(
+    "repeats",
+    metadata,
+    Column(
+        "document_id",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="Its place in the order in which documents came, among those of lake.documents",
+    ),
+    Column("case_id", Integer, ForeignKey(cases.c.case_id), nullable=False, index=True),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("position", Integer, nullable=False, comment="Which record of the upload, from 1"),
+    Column("digest", LargeBinary, nullable=False, comment="That of the newest document when it came"),
+    Column("landed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    schema=LAKE,
+    comment="Documents that came again unchanged: where the first is withdrawn, the next takes its place",
 )
 
 rules = Table(
@@ -167,4 +213,55 @@ problems = Table(
     CheckConstraint("kind IN ('unmapped', 'invalid', 'truncated', 'disagrees')", name="kind"),
     schema=LAKE,
     comment="Values of loaded cases that did not arrive as a concept, or not at all",
+)
+
+curations = Table(
+    "curations",
+    metadata,
+    Column("curation_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("curation_function", Text, nullable=False, comment="motion_correction or coregistration"),
+    Column(
+        "source_series_uid", Text, nullable=False, index=True, comment="The DICOM series it was made from"
+    ),
+    Column("static_series_uid", Text, comment="The series it was registered to; coregistration alone"),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
+    Column("document", JSONB, nullable=False),
+    Column("landed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    schema=LAKE,
+    comment="What the curation tool sent of derived series, as submitted (D4.4 5.6, Appendix B)",
+)
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    Column("withdrawal_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("withdrawn_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("withdrawn_by", Text, nullable=False, comment="A token's subject, or an account name"),
+    Column("organisation", Text, comment="Whose it was"),
+    Column("person_id", BigInteger, comment="The number of the person; NULL where an upload was withdrawn"),
+    Column("upload_id", BigInteger, comment="The upload; NULL where a patient was withdrawn"),
+    Column("documents", Integer, nullable=False, comment="Document versions removed"),
+    Column("rows", BigInteger, nullable=False, comment="OMOP rows removed"),
+    CheckConstraint("num_nonnulls(person_id, upload_id) = 1", name="subject"),
+    schema=LAKE,
+    comment="Tombstones: that something was removed, when and by whom, and nothing of what it said",
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+    Column("request_id", Text, nullable=False),
+    Column("subject", Text, comment="Who asked; NULL without a valid token"),
+    Column("organisation", Text),
+    Column("action", Text, nullable=False, comment="The method and the route, such as GET /uploads/{id}"),
+    Column("scope", Text, nullable=False, comment="The scope that the action needs"),
+    Column("allowed", Boolean, nullable=False),
+    Column("reason", Text, nullable=False, comment="Why it was decided so"),
+    Column("person_id", BigInteger, index=True, comment="The person who was read or withdrawn"),
+    Column("upload_id", BigInteger, comment="The upload that was read, made or withdrawn"),
+    schema=LAKE,
+    comment="Every decision on access, and every read of a patient: who, what, when; no payload",
 )

@@ -1,9 +1,7 @@
 """Commands about case documents: ingest, coverage, sample."""
 
 import csv
-import getpass
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from api.shared import (
     Format,
     FormatOption,
     MappingsOption,
+    account,
     cell,
     database,
     err,
@@ -67,19 +66,11 @@ def ingest(
     with database() as engine:
         plan = prepare(engine, mapping_folder(mappings))
         with _progress(found) as report:
-            summary = stages.ingest(engine, plan, found, _account(), report)
+            summary = stages.ingest(engine, plan, found, account(), report)
         with engine.connect() as connection:
             earlier = outdated(connection, plan)
     _print_summary(summary, earlier)
     raise typer.Exit(summary.exit_code)
-
-
-def _account() -> str:
-    """Who runs this, for the upload log: the account's name, or its number where it has none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 @contextmanager

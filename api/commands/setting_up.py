@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from sqlalchemy.engine import URL, make_url
 
 from api.shared import (
     BadInput,
@@ -17,9 +18,10 @@ from api.shared import (
     outdated_sentence,
     plural,
 )
+from etl.reader_role import READER, Reader, make_reader, set_password
 from etl.setup import initialise, require_current
 from etl.status import status as read_status
-from omop_schema.database import database_url, describe
+from omop_schema.database import database_url, describe, make_engine, translated
 from omop_schema.embedded import Server, default_home
 
 app = typer.Typer()
@@ -38,13 +40,23 @@ def init(mappings: MappingsOption = None) -> None:
     folder = mapping_folder(mappings)
     with database() as engine:
         done = initialise(engine, folder)
+        reader = make_reader(engine, login=not named_by_setting())
     verb = {"empty": "created", "older": "upgraded", "current": "already there"}[done.before.name]
     out.print(f"Tables {verb}, at version {done.before.want}.")
+    _print_reader(reader)
     new, changed = done.concepts.inserted, done.concepts.updated
     out.print(
         f"Concepts: {new} new, {changed} changed, {done.concepts.kept} as they were; "
         f"{plural(done.value_map_rows, 'value map row')}; {plural(done.rules, 'rule')} registered."
     )
+
+
+def _print_reader(reader: Reader) -> None:
+    if reader.ready:
+        out.print(f"Role {READER} may read schema omop, and nothing else: `oncolake url --reader`.")
+    else:
+        err.print(f"This user may not make the role {READER}; let an administrator run in this database:")
+        err.print("\n".join(f"  {each}" for each in reader.missing), markup=False)
 
 
 @app.command()
@@ -95,19 +107,44 @@ def url(
     tcp: Annotated[
         bool, typer.Option("--tcp", help="An address over TCP, for tools without unix sockets.")
     ] = False,
+    reader: Annotated[
+        bool, typer.Option("--reader", help="For data scientists: reads schema omop, and nothing else.")
+    ] = False,
 ) -> None:
     """Print the database's address, for psql and other tools. The embedded server stays up for them.
 
     \b
     Example:
       psql "$(oncolake url)"
+      psql "$(oncolake url --reader)"
     """
     if tcp and named_by_setting():
         raise BadInput("--tcp is for the embedded server; ONCOLAKE_DATABASE_URL names another one")
     with database_url(keep=True, tcp=tcp) as address:
-        out.print(address, markup=False)
+        out.print(_readers_address(address, tcp) if reader else address, markup=False)
+    if reader and named_by_setting():
+        err.print(f"For each login that is to read: GRANT {READER} TO its_name; psql takes it with -U.")
     if not named_by_setting():
         err.print("The embedded server keeps running; `oncolake stop` stops it.")
+
+
+def _readers_address(address: str, tcp: bool) -> str:
+    """Where a data scientist connects: as the role on the embedded server, elsewhere by an own login."""
+    url = make_url(address)
+    engine = make_engine(address)
+    try:
+        with translated(describe(url)):
+            if not (made := make_reader(engine, login=not named_by_setting())).ready:
+                _print_reader(made)
+            password = Server(default_home()).reader_password() if tcp else None
+            if password:
+                set_password(engine, password)
+    finally:
+        engine.dispose()
+    if named_by_setting():
+        own = URL.create(url.drivername, None, None, url.host, url.port, url.database, url.query)
+        return own.render_as_string()
+    return url.set(username=READER, password=password).render_as_string(hide_password=False)
 
 
 @app.command()

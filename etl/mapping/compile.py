@@ -85,6 +85,7 @@ def compile_plan(mapping: bound.Bound, numbers: Mapping[str, int]) -> Plan:
         code=code,
         run=_load(code, name, "run"),
         trace=_traced(mapping, numbers, columns),
+        forms={name: tuple(map(str, form.use_cases)) for name, form in mapping.folder.mapping.forms.items()},
     )
 
 

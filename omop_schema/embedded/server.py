@@ -153,6 +153,10 @@ class Server:
             raise ServerError(_NO_TCP)
         return f"postgresql://{USER}:{self._password()}@127.0.0.1:{found.port}/{quote(database)}"
 
+    def reader_password(self) -> str:
+        """The password of the role that reads ``omop``, for its address over TCP; made at the first call."""
+        return read_secret(self.folder / "reader-password")
+
     @property
     def _keep_marker(self) -> Path:
         return self.folder / "keep-running"

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 from etl.ingest import FileResult, Progress, Summary, ingest, ingest_stream
 from etl.plan import CasePaths, Plan
 from etl.read import BadSetting
+from etl.receive import Sender
 from etl.status import status
 from etl.validate import Validator
 from omop_schema.database import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, make_engine
@@ -121,7 +122,7 @@ def test_a_wrong_size_limit_is_told_before_anything_is_opened(
     with pytest.raises(BadSetting, match="ONCOLAKE_MAX_DOCUMENT_BYTES"):
         run(base, write(tmp_path, "one.ndjson", lines(case())))
     with base.connect() as connection, pytest.raises(BadSetting):
-        ingest_stream(connection, PLAN, Validator(PLAN.schema), io.BytesIO(lines(case())), "x", "someone")
+        ingest_stream(connection, PLAN, Validator(PLAN.schema), io.BytesIO(lines(case())), "x", Sender("me"))
     assert query(base, "SELECT count(*) FROM lake.uploads") == [(0,)]
 
 
@@ -319,7 +320,7 @@ def test_a_pending_document_that_the_schema_no_longer_takes_is_told(base: Engine
 def test_a_request_body_is_ingested_like_a_file(base: Engine) -> None:
     with base.connect() as connection:
         body = io.BytesIO(json.dumps([case("P1"), case("P2")]).encode())
-        result = ingest_stream(connection, PLAN, Validator(PLAN.schema), body, "data_file", "someone")
+        result = ingest_stream(connection, PLAN, Validator(PLAN.schema), body, "data_file", Sender("someone"))
     assert isinstance(result, FileResult)
     assert (result.outcome, result.cases, result.loaded.cases) == ("loaded", 2, 2)
 

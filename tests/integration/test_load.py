@@ -13,11 +13,12 @@ from sqlalchemy import Connection, Engine, text
 from etl.delete import event_tables
 from etl.explain import explain_person
 from etl.identity import case_range, unpack
-from etl.land import Landed, Upload, fingerprint, land, receive
+from etl.land import Landed, land
 from etl.load import Counts, Failure, load
 from etl.pick import batches
 from etl.plan import Plan
 from etl.read import Record
+from etl.receive import Sender, Upload, fingerprint, receive
 from tests.plans import PLAN, PSA, case, install, renewed
 
 
@@ -29,7 +30,7 @@ def connection(lake: Engine) -> Iterator[Connection]:
 
 
 def upload_of(connection: Connection, content: bytes, mapping: str = "mini") -> Upload:
-    return receive(connection, mapping, "x", "tester", fingerprint(io.BytesIO(content)))
+    return receive(connection, mapping, "x", Sender("tester"), fingerprint(io.BytesIO(content)))
 
 
 def record(position: int, document: dict[str, Any]) -> Record:

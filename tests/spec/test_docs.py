@@ -52,3 +52,13 @@ def test_every_column_of_a_lineage_is_explained(lake: object) -> None:
     with lake.connect() as connection:
         columns = connection.execute(text("SELECT * FROM lake.lineage(1)")).keys()
     assert [name for name in columns if f"`{name}`" not in page("lake.md")] == []
+
+
+def test_every_setting_of_the_service_is_listed_with_its_default() -> None:
+    from api.http.settings import Settings
+
+    readme = (ROOT / "README.md").read_text()
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else str(field.default)
+        (line,) = [each for each in readme.splitlines() if each.startswith(f"| `ONCOLAKE_{name.upper()}` |")]
+        assert default in line

@@ -1,0 +1,70 @@
+"""Errors as clients see them: RFC 9457 problem documents, the same for every route."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from omop_schema.database import DatabaseError
+
+MEDIA_TYPE = "application/problem+json"
+#: Seconds after which a client may try again when the database is away.
+RETRY_AFTER = 5
+
+_LOG = logging.getLogger("oncolake.http")
+
+
+class ApiError(Exception):
+    """A refusal: the status, a sentence that says what and what next, and members of its own."""
+
+    def __init__(
+        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers, self.members = status, detail, headers, members
+
+
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+) -> JSONResponse:
+    """A problem document. The title is the status's own; ``members`` are for programs to read."""
+    content = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail, **members}
+    return JSONResponse(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make problem documents of everything that routes raise; what is not foreseen tells nothing."""
+
+    @app.exception_handler(ApiError)
+    async def refuse(_: Request, error: ApiError) -> JSONResponse:
+        return problem(error.status, error.detail, error.headers, **error.members)
+
+    @app.exception_handler(HTTPException)
+    async def refuse_route(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_parameters(_: Request, error: RequestValidationError) -> JSONResponse:
+        # What was sent is not repeated: it may be a patient's identifier.
+        faults = [{"in": list(map(str, one["loc"])), "reason": one["msg"]} for one in error.errors()]
+        return problem(422, "a parameter cannot be used; 'errors' names it", errors=faults)
+
+    @app.exception_handler(DatabaseError)
+    async def away(_: Request, error: DatabaseError) -> JSONResponse:
+        _LOG.warning("%s", error)
+        return problem(
+            503, "the database cannot be used now; try again later", {"Retry-After": str(RETRY_AFTER)}
+        )
+
+    @app.exception_handler(Exception)
+    async def fail(request: Request, error: Exception) -> JSONResponse:
+        # The error's own words may hold a value of a document.
+        _LOG.error("%s %s failed: %s", request.method, request.scope.get("route"), type(error).__name__)
+        # The one answer that is made outside of every middleware.
+        headers = {"X-Request-ID": request.state.request_id}
+        return problem(500, "a fault of oncolake; its log has the time and the kind of it", headers)

@@ -1,0 +1,57 @@
+"""What every request shares: the database, the compiled mapping and the validator."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine
+
+from api.http.settings import Settings
+from etl.plan import Plan
+from etl.setup import DEFAULT_MAPPING, prepare
+from etl.validate import Validator
+from omop_schema.database import database_url, describe, make_engine, translated
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """The open lake. Building one is for ``opened``."""
+
+    engine: Engine
+    plan: Plan
+    validator: Validator
+
+    @classmethod
+    @contextmanager
+    def opened(cls, settings: Settings) -> Iterator["Lake"]:
+        """The lake of this process, with its own pool of connections."""
+        with database_url() as url:
+            engine = make_engine(
+                url,
+                pool_size=settings.connections,
+                max_overflow=0,
+                pool_timeout=settings.connection_seconds,
+                pool_pre_ping=True,
+            )
+            try:
+                with translated(describe(url)):
+                    plan = prepare(engine, settings.mappings or DEFAULT_MAPPING)
+                yield cls(engine, plan, Validator(plan.schema))
+            finally:
+                engine.dispose()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection outside of any transaction. Whatever the database refuses is a DatabaseError."""
+        with translated(describe(self.engine.url)), self.engine.connect() as connection:
+            yield connection
+
+
+def _lake(request: Request) -> Lake:
+    lake: Lake = request.app.state.lake
+    return lake
+
+
+Shared = Annotated[Lake, Depends(_lake)]

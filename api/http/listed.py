@@ -1,0 +1,142 @@
+"""What lists look like in the OpenAPI document: schemas, headers and an example of each."""
+
+from typing import Any
+
+from api.http.examples import refusals
+from api.http.feeds import MEDIA_TYPE, VERSION
+
+_BASE = "https://lake.example.org"
+_REFUSALS = refusals(400, 401, 403, 404, 422, 503)
+_HEADERS: dict[str, Any] = {
+    "ETag": {"schema": {"type": "string"}, "example": 'W/"6b1f0c6e0d7f4a2e9d1c3b5a79682413"'},
+    "Cache-Control": {"schema": {"type": "string"}, "example": "private, no-cache"},
+    "Vary": {"schema": {"type": "string"}, "example": "Authorization"},
+}
+_UNCHANGED: dict[str, Any] = {"description": "The client has this page (If-None-Match)", "headers": _HEADERS}
+
+_FEED_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["version", "title", "feed_url", "items"],
+    "properties": {
+        "version": {"const": VERSION},
+        "title": {"type": "string"},
+        "feed_url": {"type": "string", "format": "uri"},
+        "next_url": {"type": "string", "format": "uri", "description": "The next page, if there is one"},
+        "expired": {"const": True, "description": "The upload was withdrawn"},
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "url", "title", "content_text", "date_published", "tags", "_oncolake"],
+                "properties": {
+                    "id": {"type": "string"},
+                    "url": {"type": "string", "format": "uri"},
+                    "date_published": {"type": "string", "format": "date-time"},
+                    "date_modified": {"type": "string", "format": "date-time"},
+                    "tags": {"type": "array", "items": {"type": "string"}},
+                    "_oncolake": {"type": "object"},
+                },
+            },
+        },
+    },
+}
+_FEED_EXAMPLE = {
+    "version": VERSION,
+    "title": "Oncolake: use case 3",
+    "feed_url": f"{_BASE}/usecases/3",
+    "next_url": f"{_BASE}/usecases/3?cursor=AAAAAAAAABEk1Lq7CwY",
+    "language": "en",
+    "items": [
+        {
+            "id": "oncolake:document:23",
+            "url": f"{_BASE}/uploads/17#record-1",
+            "title": "Case 17, form 1+2+3, version 2",
+            "content_text": "Version 2 of case 17 is loaded: 63 OMOP rows, 1 problem.",
+            "date_published": "2026-03-01T09:30:00.000Z",
+            "date_modified": "2026-03-01T09:30:00.120Z",
+            "tags": ["form 1+2+3", "use case 1", "use case 2", "use case 3", "loaded"],
+            "_oncolake": {
+                "document_id": 23,
+                "upload_id": 17,
+                "record": 1,
+                "case_id": 17,
+                "person_id": 12,
+                "mapping": "prostate",
+                "form": "1+2+3",
+                "use_cases": ["1", "2", "3"],
+                "version": 2,
+                "newest_version": 2,
+                "outcome": "loaded",
+                "rows": {"visit_occurrence": 9, "condition_occurrence": 5, "measurement": 49},
+                "problems": 1,
+                "document": {"patientID": "PCa-268768370567", "useCaseType": "1+2+3"},
+            },
+        }
+    ],
+}
+_PROBLEMS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["upload_id", "outcome", "problems"],
+    "properties": {
+        "upload_id": {"type": "integer"},
+        "outcome": {"enum": ["received", "loaded", "partial", "rejected", "withdrawn"]},
+        "next_url": {"type": "string", "format": "uri"},
+        "problems": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["kind", "position", "case_id", "version", "rule", "path", "reason"],
+                "properties": {
+                    "kind": {"enum": ["violation", "unmapped", "invalid", "truncated", "disagrees"]},
+                    "position": {"type": "integer", "description": "Which record of the upload, from 1"},
+                    "case_id": {"type": ["integer", "null"]},
+                    "version": {"type": ["integer", "null"]},
+                    "rule": {"type": ["string", "null"]},
+                    "path": {"type": "string", "description": "JSON path of the value"},
+                    "reason": {"type": "string", "description": "What is wrong; never the value"},
+                },
+            },
+        },
+    },
+}
+_PROBLEMS_EXAMPLE = {
+    "upload_id": 17,
+    "outcome": "partial",
+    "problems": [
+        {
+            "kind": "violation",
+            "position": 2,
+            "case_id": None,
+            "version": None,
+            "rule": None,
+            "path": "$.clinicalBaselineData.age",
+            "reason": "must be an integer",
+        },
+        {
+            "kind": "unmapped",
+            "position": 1,
+            "case_id": 17,
+            "version": 2,
+            "rule": "lesion.location",
+            "path": "$.lesions[0].location[0]",
+            "reason": "the value map 'lesion_site' has no such code",
+        },
+    ],
+}
+
+
+def _listed(description: str, media_type: str, schema: Any, example: Any) -> dict[int | str, dict[str, Any]]:
+    found = {
+        "description": description,
+        "headers": _HEADERS,
+        "content": {media_type: {"schema": schema, "example": example}},
+    }
+    return {200: found, 304: _UNCHANGED, **_REFUSALS}
+
+
+#: ``responses`` of a route that answers with a feed.
+FEED = _listed("A page of a JSON Feed 1.1", MEDIA_TYPE, _FEED_SCHEMA, _FEED_EXAMPLE)
+#: ``responses`` of the list of an upload's problems.
+PROBLEMS = _listed(
+    "A page of violations and problems", "application/json", _PROBLEMS_SCHEMA, _PROBLEMS_EXAMPLE
+)

@@ -1,0 +1,59 @@
+"""What the service is told by its environment: every ``ONCOLAKE_`` variable, checked at the start."""
+
+from pathlib import Path
+
+from pydantic import AnyHttpUrl, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """Settings that the service cannot start with; the message names each variable, and no value."""
+
+
+class Settings(BaseSettings):
+    """Names in capitals with ``ONCOLAKE_`` before them are the environment variables."""
+
+    model_config = SettingsConfigDict(env_prefix="ONCOLAKE_", frozen=True, env_ignore_empty=True)
+
+    issuer: str | None = Field(None, description="The OpenID provider's issuer, as tokens name it (iss)")
+    keys: Path | None = Field(
+        None, description="A PEM or JWKS file of the issuer's public keys; without it they are discovered"
+    )
+    audience: str = Field("ProstateNet", description="The audience that tokens must be for (aud)")
+    organisation_claim: str = Field(
+        "schac_home_organization", description="The claim that names the user's organisation"
+    )
+    leeway: float = Field(30, ge=0, le=600, description="Seconds that clocks may differ by")
+    opa_url: AnyHttpUrl | None = Field(
+        None, description="An Open Policy Agent's decision, instead of the policy in process"
+    )
+    policy: Path | None = Field(None, description="Another Rego policy file than the shipped one")
+    max_body_bytes: int = Field(20_000_000, ge=1_000, description="The largest request body")
+    body_seconds: float = Field(30, gt=0, description="How long a body may take to arrive")
+    connections: int = Field(10, ge=2, le=200, description="Database connections of each worker")
+    connection_seconds: float = Field(5, gt=0, description="How long a request waits for one of them")
+    page_size: int = Field(50, ge=1, le=1_000, description="Items of a feed's page")
+    public_url: AnyHttpUrl | None = Field(
+        None, description="The address that clients use, where a proxy stands before the service"
+    )
+    mappings: Path | None = Field(None, description="The mapping folder; the shipped one without it")
+
+    @model_validator(mode="after")
+    def _has_an_issuer(self) -> "Settings":
+        if self.issuer is None:
+            raise ValueError("ONCOLAKE_ISSUER is not set; name the OpenID provider, or use serve --dev")
+        return self
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings of the environment, with ``given`` in their place. Raises SettingsError."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = [_fault(one["loc"], one["msg"]) for one in error.errors(include_input=False)]
+        raise SettingsError("; ".join(faults)) from None
+
+
+def _fault(place: tuple[int | str, ...], message: str) -> str:
+    words = message.removeprefix("Value error, ")
+    return f"ONCOLAKE_{str(place[0]).upper()}: {words}" if place else words

@@ -1,0 +1,156 @@
+"""Writes: ``POST /usecases`` and ``POST /curationMeta``, as D4.4 4.2.1 has them.
+
+The body is read here, in the event loop; what the database does is done in a thread. Landing commits before
+anything is answered, so 200 and 202 mean that the document is safe.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+
+from api.http.access import Writing, saw
+from api.http.answers import Curated, Rehearsed, Stored, Violation
+from api.http.bodies import Body, received
+from api.http.errors import ApiError
+from api.http.lake import Lake, Shared
+from api.http.principal import Access
+from api.http.write_examples import CURATION_BODY, CURATION_RESPONSES, USECASE_BODY, USECASE_RESPONSES
+from etl.curation import Curation, curate
+from etl.land import FOREIGN, Rejection
+from etl.post import Posted, post
+from etl.receive import KeyReused, Sender
+from etl.rehearse import rehearse
+
+router = APIRouter(tags=["Writing"])
+
+_Result = TypeVar("_Result")
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Of this client's choosing: the same key and body get the first answer again",
+        pattern=r'^("[!#-\[\]-~]{1,200}"|[!#-\[\]-~]{1,200})$',
+        examples=['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
+    ),
+]
+Validate = Annotated[
+    Literal["only"] | None, Query(description="only: answer what would happen, and store nothing")
+]
+
+
+@router.post(
+    "/usecases",
+    summary="Store the case of a patient",
+    responses=USECASE_RESPONSES,
+    openapi_extra=USECASE_BODY,
+)
+async def post_usecase(
+    request: Request, access: Writing, lake: Shared, key: IdempotencyKey = None, validate: Validate = None
+) -> Response:
+    """Land a case document, or an array of them, then transform and load it.
+
+    The same bytes again are the same upload, and get the same answer with ``repeated``.
+    """
+    sender = _sender(access)
+    async with received(request) as body:
+        if validate:
+            return await run_in_threadpool(_rehearse, lake, body, sender)
+        return await run_in_threadpool(_post, request, lake, body, sender, key)
+
+
+@router.post(
+    "/curationMeta",
+    summary="Store how a derived image series was made",
+    responses=CURATION_RESPONSES,
+    openapi_extra=CURATION_BODY,
+)
+async def post_curation(
+    request: Request, access: Writing, lake: Shared, key: IdempotencyKey = None
+) -> Response:
+    """Land what the curation tool says of a motion correction or a coregistration (D4.4, Appendix B)."""
+    sender = _sender(access)
+    async with received(request) as body:
+        return await run_in_threadpool(_curate, request, lake, body, sender, key)
+
+
+def _sender(access: Access) -> Sender:
+    principal = access.principal
+    if access.reach != "all" and principal.organisation is None:
+        raise ApiError(
+            403,
+            "the token names no organisation that the case could belong to; ask the identity provider for it",
+        )
+    return Sender(principal.subject, principal.organisation, access.reach == "all")
+
+
+def _stored(lake: Lake, work: Callable[[Connection], _Result]) -> _Result:
+    try:
+        with lake.connection() as connection:
+            return work(connection)
+    except KeyReused as reused:
+        raise ApiError(422, f"{reused}; send another request with a key of its own") from None
+
+
+def _post(request: Request, lake: Lake, body: Body, sender: Sender, key: str | None) -> Response:
+    posted = _stored(
+        lake,
+        lambda connection: post(
+            connection, lake.plan, lake.validator, body.stream, body.source, sender, _bare(key)
+        ),
+    )
+    saw(request, upload_id=posted.upload_id)
+    _count(request, posted)
+    if not posted.cases:
+        raise _refusal(posted.foreign, posted.violations, posted.upload_id)
+    return _answer(Stored.of(posted), 200 if posted.whole else 202)
+
+
+def _rehearse(lake: Lake, body: Body, sender: Sender) -> Response:
+    with lake.connection() as connection:
+        rehearsal = rehearse(connection, lake.plan, lake.validator, body.stream, sender)
+    if not rehearsal.cases:
+        raise _refusal(rehearsal.foreign, rehearsal.violations)
+    return _answer(Rehearsed.of(rehearsal), 200)
+
+
+def _curate(request: Request, lake: Lake, body: Body, sender: Sender, key: str | None) -> Response:
+    done = _stored(lake, lambda connection: curate(connection, body.stream, body.source, sender, _bare(key)))
+    saw(request, upload_id=done.upload_id)
+    request.app.state.metrics.uploaded("loaded" if isinstance(done, Curation) else "rejected", {}, {})
+    if not isinstance(done, Curation):
+        raise _refusal(False, done.violations, done.upload_id)
+    names = ("upload_id", "curation_id", "curation_function", "changed", "repeated")
+    return _answer(Curated(**{name: getattr(done, name) for name in names}), 200)
+
+
+def _bare(key: str | None) -> str | None:
+    """The key without the quotes that the draft (a Structured Field string) has around it."""
+    return key.strip('"') if key else None
+
+
+def _count(request: Request, posted: Posted) -> None:
+    kinds: Counter[str] = Counter()
+    for (_, kind), count in posted.loaded.problems.items():
+        kinds[kind] += count
+    request.app.state.metrics.uploaded(posted.outcome, posted.loaded.rows, kinds)
+
+
+def _refusal(foreign: bool, violations: Sequence[Rejection], upload_id: int | None = None) -> ApiError:
+    upload: dict[str, Any] = {} if upload_id is None else {"upload_id": upload_id}
+    if foreign:
+        return ApiError(409, f"{FOREIGN}; nothing was stored", **upload)
+    found = [Violation.of(each).model_dump() for each in violations]
+    return ApiError(
+        400, "not a valid document, and not stored; 'violations' says why", **upload, violations=found
+    )
+
+
+def _answer(content: BaseModel, status: int) -> Response:
+    return JSONResponse(content.model_dump(mode="json"), status, headers={"Cache-Control": "no-store"})

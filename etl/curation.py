@@ -1,0 +1,165 @@
+"""Curation: what the curation tool says of derived image series, checked and kept as submitted.
+
+Its OMOP tables are not made here. The same document is kept once for each organisation: a function that was
+run again with the same parameters gave the same series (D4.4 5.6).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, BinaryIO
+
+import orjson
+from sqlalchemy import Connection, text
+
+from etl.ingest import MOST_SHOWN, rejections
+from etl.land import Rejection
+from etl.persist import persist
+from etl.read import Record, limit, read
+from etl.receive import Sender, Upload, claimed, fingerprint, receive
+from etl.strict import digest
+from etl.validate import Validator
+
+#: What the upload log has in the place of a mapping.
+MAPPING = "curationMeta"
+SCHEMA = files("mappings").joinpath("curation", "curation.schema.json")
+#: Both functions as D4.4's Appendix B shows them.
+SAMPLES = files("mappings").joinpath("curation", "samples")
+
+#: First half of the advisory lock that keeps two equal documents apart; the second is of the digest.
+_LOCK_SPACE = 0x6F6E6375
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """A curation document that the lakehouse holds for good."""
+
+    upload_id: int
+    curation_id: int
+    curation_function: str
+    """``motion_correction`` or ``coregistration``."""
+    changed: bool
+    """Whether this stored it; otherwise it was there already, from another upload."""
+    repeated: bool
+    """Whether these bytes came before."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoCuration:
+    """A request that is no curation document, and not stored."""
+
+    upload_id: int
+    violations: tuple[Rejection, ...]
+    """The first 1,000 reasons."""
+
+
+def curate(
+    connection: Connection, stream: BinaryIO, source: str, sender: Sender, key: str | None = None
+) -> Curation | NoCuration:
+    """Land one curation document. What it says is stored is safe; the same post again stores nothing twice.
+
+    The connection must be outside a transaction. Raises KeyReused, BadSetting, or DatabaseError.
+    """
+    limit()
+
+    def once() -> Curation | NoCuration:
+        # Once more where the earlier upload of these bytes was withdrawn just before it was claimed.
+        while (done := _curate(connection, stream, source, sender, key)) is None:
+            pass
+        return done
+
+    return persist(connection, once)
+
+
+def _curate(
+    connection: Connection, stream: BinaryIO, source: str, sender: Sender, key: str | None
+) -> Curation | NoCuration | None:
+    stream.seek(0)
+    upload = receive(connection, MAPPING, source, sender, fingerprint(stream), key)
+    with claimed(connection, upload) as current:
+        stream.seek(0)
+        return None if current.outcome == "withdrawn" else _store(connection, upload, current, stream)
+
+
+@cache
+def validator() -> Validator:
+    """The validator of curation documents, made ready once."""
+    return Validator(orjson.loads(SCHEMA.read_bytes()))
+
+
+def _store(
+    connection: Connection, upload: Upload, current: Upload, stream: BinaryIO
+) -> Curation | NoCuration:
+    found = list(read(stream))
+    reasons = [reason for each in found for reason in rejections(each, validator())][:MOST_SHOWN]
+    if len(found) > 1:
+        reasons = [Rejection(1, 1, "$", "must be one document, not an array of several")]
+    if reasons:
+        return _reject(connection, current, len(found), reasons)
+    (record,) = found
+    assert isinstance(record, Record)
+    values = _values(current, record)
+    repeated = "loaded" in (upload.outcome, current.outcome)
+    with connection.begin():
+        stored = connection.execute(_STORE, values).one()
+    function = record.document["curation_function"]
+    return Curation(current.upload_id, stored.curation_id, function, stored.changed, repeated)
+
+
+def _reject(connection: Connection, upload: Upload, documents: int, reasons: list[Rejection]) -> NoCuration:
+    rows = [{"upload": upload.upload_id, **each._asdict()} for each in reasons]
+    with connection.begin():
+        connection.execute(_LOG, rows)
+        connection.execute(_REJECT, {"upload": upload.upload_id, "documents": documents})
+    return NoCuration(upload.upload_id, tuple(reasons))
+
+
+def _values(upload: Upload, record: Record) -> dict[str, Any]:
+    meta, known_by = record.document["meta"], digest(record.document)
+    return {
+        "space": _LOCK_SPACE,
+        "half": int.from_bytes(known_by[:4], "big", signed=True),
+        "upload": upload.upload_id,
+        "organisation": upload.organisation,
+        "function": record.document["curation_function"],
+        "source": meta["source_series_uid"],
+        "static": meta.get("static_series_uid"),
+        "digest": known_by,
+        "document": record.raw.decode(),
+    }
+
+
+# One round trip; each statement sees what the last one did.
+_STORE = text("""
+    SELECT pg_advisory_xact_lock(:space, :half);
+
+    INSERT INTO lake.curations
+        (upload_id, curation_function, source_series_uid, static_series_uid, digest, document)
+    SELECT :upload, :function, :source, :static, :digest, CAST(:document AS jsonb)
+    WHERE NOT EXISTS (
+        SELECT FROM lake.curations AS known JOIN lake.uploads USING (upload_id)
+        WHERE source_series_uid = :source AND digest = :digest
+            AND organisation IS NOT DISTINCT FROM :organisation);
+
+    UPDATE lake.uploads
+    SET outcome = 'loaded', finished_at = now(), cases = 1, rejected = 0,
+        stored = kept.stored, unchanged = 1 - kept.stored
+    FROM (SELECT count(*) AS stored FROM lake.curations WHERE upload_id = :upload) AS kept
+    WHERE upload_id = :upload;
+
+    SELECT curation_id, upload_id = :upload AS changed
+    FROM lake.curations JOIN lake.uploads USING (upload_id)
+    WHERE source_series_uid = :source AND digest = :digest
+        AND organisation IS NOT DISTINCT FROM :organisation
+    ORDER BY curation_id LIMIT 1
+""")
+_LOG = text("""
+    INSERT INTO lake.violations (upload_id, position, path, reason)
+    VALUES (:upload, :position, :path, :reason)
+""")
+_REJECT = text("""
+    UPDATE lake.uploads
+    SET outcome = 'rejected', finished_at = now(), cases = :documents, rejected = :documents,
+        stored = 0, unchanged = 0
+    WHERE upload_id = :upload
+""")

@@ -1,0 +1,210 @@
+"""Post: one request's body through the stages of ``ingest``, and what became of each of its cases.
+
+The answer is put together from what the lake holds, for a body that came before as for a new one: the same
+bytes twice get the same answer.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from etl.ingest import FileResult, ingest_stream
+from etl.land import FOREIGN, Rejection, identity
+from etl.load import LOSSES, Counts
+from etl.persist import persist
+from etl.plan import CaseKey, Document, Plan
+from etl.read import Record, read
+from etl.receive import Sender
+from etl.strict import digest
+from etl.transform import FAULTS, transform
+from etl.validate import Validator
+
+_CHUNK = 1000
+#: Stands for the rule of problems that are not of one rule, but between the cases of a person.
+PERSON = "person"
+
+
+class CaseProblem(NamedTuple):
+    """A value that did not arrive as it should."""
+
+    path: str
+    rule: str
+    kind: str
+    reason: str
+    case_id: int | None
+    """Whose problem it is; None: of a case that is not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostedCase:
+    """What became of one case document of a request."""
+
+    position: int
+    """Which document of the request, from 1."""
+    case_id: int
+    person_id: int
+    form: str
+    version: int
+    newest_version: int
+    """Another number than ``version`` where a newer document has replaced this one."""
+    changed: bool
+    """Whether this upload stored that version; otherwise it was there already."""
+    loaded: bool
+    """Whether its rows were made. If not, the next ingest, remap or post of the same bytes makes them."""
+    failure: str | None
+    """Why they were not made, if that is known."""
+    rows: Mapping[str, int]
+    """Rows that the document makes, by OMOP table; the person's is shared with the person's other forms."""
+    problems: tuple[CaseProblem, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that the document says is in OMOP, or a newer document has taken its place."""
+        made = self.loaded or self.newest_version > self.version
+        return made and not any(each.kind in LOSSES for each in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a request."""
+
+    upload_id: int
+    outcome: str
+    """``loaded``, ``partial`` or ``rejected``, as in the upload log."""
+    repeated: bool
+    """Whether these bytes came before."""
+    cases: tuple[PostedCase, ...]
+    rejected: int
+    """Documents that were not stored."""
+    violations: tuple[Rejection, ...]
+    """Why: the first 1,000 reasons."""
+    loaded: Counts
+    """What was written into OMOP now: nothing where the bytes were loaded before."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is stored."""
+        return not self.rejected and all(each.whole for each in self.cases)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether nothing is stored because every patient is another provider's."""
+        return not self.cases and all(each.reason == FOREIGN for each in self.violations)
+
+
+def post(
+    connection: Connection,
+    plan: Plan,
+    validator: Validator,
+    stream: BinaryIO,
+    source: str,
+    sender: Sender,
+    key: str | None = None,
+) -> Posted:
+    """Land, load and tell of one request's body: a case document, or an array of them.
+
+    Once this returns, what it says is stored is safe. The connection must be outside a transaction. Raises
+    KeyReused, BadSetting, or DatabaseError, after which the same post again goes on where this one ended.
+    """
+
+    def once() -> Posted:
+        stream.seek(0)
+        done = ingest_stream(connection, plan, validator, stream, source, sender, key=key)
+        stream.seek(0)
+        return Posted(
+            upload_id=done.upload_id or 0,
+            outcome="loaded" if done.outcome == "already loaded" else done.outcome,
+            repeated=done.repeated,
+            cases=tuple(_tell(connection, plan, sender, done, read(stream))),
+            rejected=done.rejected,
+            violations=done.rejections,
+            loaded=done.loaded,
+        )
+
+    return persist(connection, once)
+
+
+def made_of(
+    plan: Plan, document: Document, key: CaseKey, case_id: int | None
+) -> tuple[dict[str, int], tuple[CaseProblem, ...]]:
+    """Rows by table, and problems, that the plan makes of a valid document; nothing where it fails on it."""
+    try:
+        result = transform(plan, document, key)
+    except (*FAULTS, OverflowError):
+        return {}, ()
+    names = {rule.number: rule.name for rule in plan.rules}
+    problems = tuple(
+        CaseProblem(each.path, names.get(each.rule or 0, PERSON), each.kind, each.reason, case_id)
+        for each in result.problems
+    )
+    return {table: len(rows) for table, rows in result.rows.items() if rows}, problems
+
+
+def _tell(
+    connection: Connection, plan: Plan, sender: Sender, done: FileResult, records: Iterator[Any]
+) -> Iterator[PostedCase]:
+    refused = {each.position for each in done.rejections}
+    sent = (each for each in records if isinstance(each, Record) and each.position not in refused)
+    known = (each for each in sent if {plan.case.patient, plan.case.form} <= each.document.keys())
+    failures = {each.case_id: each.reason for each in done.loaded.failures}
+    while chunk := list(islice(known, _CHUNK)):
+        documents = {each.position: each.document for each in chunk}
+        with connection.begin():
+            found = connection.execute(_FIND, _values(plan, sender, done, chunk)).all()
+            others = connection.execute(_DISAGREEMENTS, {"persons": [row.person_id for row in found]}).all()
+        cases = {row.case_id for row in found}
+        for row in found:
+            rows, problems = made_of(plan, documents[row.position], CaseKey(*row[1:4]), row.case_id)
+            disagreements = tuple(
+                CaseProblem(each.path, PERSON, each.kind, each.reason, each.case_id)
+                for each in others
+                if each.case_id == row.case_id
+                or (each.person_id == row.person_id and each.case_id not in cases)
+            )
+            yield PostedCase(
+                position=row.position,
+                case_id=row.case_id,
+                person_id=row.person_id,
+                form=row.form,
+                version=row.version,
+                newest_version=row.newest,
+                changed=row.changed,
+                loaded=row.loaded,
+                failure=None if row.loaded else failures.get(row.case_id),
+                rows=rows if row.loaded else {},
+                problems=problems + disagreements if row.loaded else (),
+            )
+
+
+def _values(plan: Plan, sender: Sender, done: FileResult, chunk: Sequence[Record]) -> dict[str, Any]:
+    keys = [identity(each.document, plan.case) for each in chunk]
+    return {
+        "mapping": plan.mapping,
+        "upload": done.upload_id,
+        "organisation": sender.organisation,
+        "everywhere": sender.everywhere,
+        "positions": [each.position for each in chunk],
+        "patients": [patient for patient, _, _ in keys],
+        "forms": [form for _, form, _ in keys],
+        "digests": [digest(each.document) for each in chunk],
+    }
+
+
+# The newest version with that document: a case may have had another in between.
+_FIND = text("""
+    SELECT DISTINCT ON (sent.position) sent.position, case_id, person_id, care_site_id, sent.form,
+        documents.version, cases.version AS newest, documents.upload_id = :upload AS changed,
+        coalesce(loaded_version >= documents.version, false) AS loaded
+    FROM unnest(CAST(:positions AS integer[]), CAST(:patients AS text[]), CAST(:forms AS text[]),
+            CAST(:digests AS bytea[])) AS sent (position, patient_id, form, digest)
+    JOIN lake.cases USING (patient_id, form) JOIN lake.documents USING (case_id, digest)
+    WHERE mapping = :mapping AND (:everywhere OR organisation = :organisation)
+    ORDER BY sent.position, documents.version DESC
+""")
+_DISAGREEMENTS = text("""
+    SELECT person_id, case_id, path, kind, reason FROM lake.problems JOIN lake.cases USING (case_id)
+    WHERE person_id = ANY(CAST(:persons AS bigint[])) AND kind = 'disagrees' ORDER BY problem_id
+""")

@@ -1,0 +1,275 @@
+"""Withdraw: a patient or an upload leaves lake and OMOP in one transaction, and a tombstone stays.
+
+The tombstone says that something was removed, when and by whom, and nothing of what it said. Numbers of
+persons, cases, documents and uploads are never given again.
+
+A withdrawal takes the lock that every landing and loading begins with, and takes it alone: so it comes after
+those that have begun, and those that come after it see what is left. Nobody waits for anybody in a circle.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import DBAPIError
+
+from etl.delete import delete_care_sites, delete_persons, delete_rows
+from etl.load import Failure
+from etl.plan import Plan
+from etl.receive import claim_idle
+from etl.settle import NeedsMapping, settle
+from omop_schema.refusals import RowsRefused
+
+#: Seconds for which landings may have to queue behind a withdrawal that waits for its lock.
+_PATIENCE = 2
+_PAUSE = 0.2
+_ATTEMPTS = 30
+#: SQLSTATEs after which the same transaction may pass: no lock in time, deadlock, serialisation.
+_PASSING = ("55P03", "40P01", "40001")
+_T = TypeVar("_T")
+
+
+class NotThere(Exception):
+    """There is nothing of that name, or it is not the remover's."""
+
+
+class NotWithdrawn(Exception):
+    """It cannot be withdrawn as things are; the message says why and what next. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remover:
+    """Who withdraws, and whose."""
+
+    name: str
+    """A token's subject or an account name."""
+    organisation: str | None = None
+    everywhere: bool = True
+    """Whether it may withdraw what is of any organisation."""
+
+    def covers(self, organisation: str | None) -> bool:
+        """Whether what belongs to this organisation is in its reach."""
+        return self.everywhere or (organisation is not None and organisation == self.organisation)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What a withdrawal removed."""
+
+    documents: int
+    """Versions of case documents, and documents of the curation tool."""
+    rows: int
+    """OMOP rows, by whatever tool they were made."""
+    cases: int
+    """Cases of which nothing is left."""
+    fallen_back: int = 0
+    """Cases that have rows of the document now that came before, or stands in the withdrawn one's place."""
+    failures: tuple[Failure, ...] = ()
+    """Of those that fell back: cases whose earlier document cannot be loaded today; they are pending."""
+    person_id: int | None = None
+    upload_id: int | None = None
+
+
+def withdraw_patient(connection: Connection, patient_id: str, remover: Remover) -> Withdrawn:
+    """Remove all that is known of a patient. Give it a connection outside of a transaction.
+
+    Uploads that brought nothing else are withdrawn with it. Others stay, as ``partial``: their bytes may be
+    sent again. Raises NotThere, NotWithdrawn, and the driver's errors.
+    """
+    return _alone(connection, lambda: _withdraw_patient(connection, patient_id, remover))
+
+
+def withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover: Remover) -> Withdrawn:
+    """Remove what an upload brought, as if it had never come. Give it a connection outside of a transaction.
+
+    Cases fall back to the document that they would have without it, and are loaded from it; those that have
+    no other vanish, and with them persons. Raises NotThere, NotWithdrawn, and the driver's errors.
+    """
+    return _alone(connection, lambda: _withdraw_upload(connection, upload_id, plan, remover))
+
+
+def _alone(connection: Connection, work: Callable[[], _T]) -> _T:
+    """Do the work in a transaction while nothing lands or loads; again after what may pass by itself."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with connection.begin():
+                connection.execute(_LOCK)
+                return work()
+        except RowsRefused as error:
+            raise NotWithdrawn(
+                f"{error}; rows that another tool made refer to what is to go: delete them first"
+            ) from None
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in _PASSING or attempt == _ATTEMPTS:
+                raise
+            time.sleep(_PAUSE)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _withdraw_patient(connection: Connection, patient_id: str, remover: Remover) -> Withdrawn:
+    values: dict[str, object] = {"patient": patient_id}
+    person_id = connection.execute(_PERSON, values).scalar_one_or_none()
+    found = connection.execute(_CASES, values).all()
+    covered = [remover.covers(each.organisation) for each in found] or [remover.everywhere]
+    if person_id is None or not any(covered):
+        raise NotThere("there is no such patient")
+    if not all(covered):
+        raise NotWithdrawn("other providers have cases of this patient too: ask an administrator")
+    cases = [each.case_id for each in found]
+    values |= {"cases": cases, "person": person_id, "remover": remover.organisation}
+    values |= {"everywhere": remover.everywhere}
+    uploads = connection.execute(_UPLOADS_OF_CASES, values).scalars().all()
+    documents = connection.execute(_COUNT_DOCUMENTS, values).scalar_one()
+    # First what other tools made of the person: it may refer to rows of the cases.
+    rows = delete_persons(connection, [person_id]) + delete_rows(connection, cases)
+    for statement in (*_FORGET_CASES, _FORGET_PATIENT, *_FORGET_NAME):
+        connection.execute(statement, values | {"uploads": uploads})
+    _release(connection, uploads)
+    delete_care_sites(connection)
+    organisation = next((each.organisation for each in found), None)
+    done = Withdrawn(documents, rows, len(cases), person_id=person_id)
+    _leave_tombstone(connection, done, remover, organisation)
+    return done
+
+
+def _release(connection: Connection, uploads: Sequence[int]) -> None:
+    """Let the bytes of uploads be sent again that do not hold any more all that they brought.
+
+    One that a landing works on just now is never closed: more of it may come.
+    """
+    idle = claim_idle(connection, uploads)
+    emptied = connection.execute(_EMPTIED, {"uploads": list(idle)}).scalars().all()
+    _close(connection, emptied)
+    connection.execute(_NOT_WHOLE, {"uploads": list(uploads)})
+
+
+def _close(connection: Connection, uploads: Sequence[int]) -> None:
+    for statement in _CLOSE:
+        connection.execute(statement, {"uploads": list(uploads)})
+
+
+def _withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover: Remover) -> Withdrawn:
+    found = _upload(connection, upload_id)
+    if found is None or not remover.covers(found.organisation):
+        raise NotThere("there is no such upload")
+    if not claim_idle(connection, [upload_id]):
+        raise NotWithdrawn("the upload is still being read: try again when it is finished")
+    curations = connection.execute(_FORGET_CURATIONS, {"upload": upload_id}).rowcount
+    try:
+        settled = settle(connection, upload_id, found.mapping, plan)
+    except NeedsMapping as error:
+        raise NotWithdrawn(str(error)) from None
+    _close(connection, [upload_id])
+    delete_care_sites(connection)
+    done = Withdrawn(
+        settled.documents + curations,
+        settled.rows,
+        settled.vanished,
+        settled.fallen_back,
+        settled.failures,
+        upload_id=upload_id,
+    )
+    _leave_tombstone(connection, done, remover, found.organisation)
+    return done
+
+
+def _upload(connection: Connection, upload_id: int) -> Row[tuple[str, str | None]] | None:
+    if not 0 < upload_id < 2**31:
+        return None
+    return connection.execute(_UPLOAD, {"upload": upload_id}).one_or_none()
+
+
+def _leave_tombstone(
+    connection: Connection, done: Withdrawn, remover: Remover, organisation: str | None
+) -> None:
+    values = {
+        "by": remover.name,
+        "organisation": organisation,
+        "person": done.person_id,
+        "upload": done.upload_id,
+        "documents": done.documents,
+        "rows": done.rows,
+    }
+    connection.execute(_TOMBSTONE, values)
+
+
+# Landing begins with rows in this table, and loading with locks on rows of it.
+_LOCK = text(f"SET LOCAL lock_timeout = '{_PATIENCE}s'; LOCK TABLE lake.patients IN EXCLUSIVE MODE")
+_PERSON = text("SELECT person_id FROM lake.patients WHERE patient_id = :patient")
+_CASES = text("SELECT case_id, organisation FROM lake.cases WHERE patient_id = :patient ORDER BY case_id")
+_UPLOADS_OF_CASES = text("""
+    SELECT upload_id FROM lake.documents WHERE case_id = ANY(CAST(:cases AS integer[]))
+    UNION SELECT upload_id FROM lake.repeats WHERE case_id = ANY(CAST(:cases AS integer[]))
+    ORDER BY upload_id
+""")
+_COUNT_DOCUMENTS = text("SELECT count(*) FROM lake.documents WHERE case_id = ANY(CAST(:cases AS integer[]))")
+_FORGET_CASES = tuple(
+    text(f"DELETE FROM lake.{table} WHERE case_id = ANY(CAST(:cases AS integer[]))")  # noqa: S608
+    for table in ("problems", "repeats", "documents", "cases")
+)
+_FORGET_PATIENT = text("DELETE FROM lake.patients WHERE person_id = :person")
+
+
+def _names(column: str) -> str:
+    """Whether a text holds the patient's identifier, between what is no letter or digit."""
+    part = "concat(' ', regexp_replace(lower({}), '[^[:alnum:]]+', ' ', 'g'), ' ')"
+    return (
+        f"(strpos(lower({column}), lower(:patient)) > 0"
+        f" AND strpos({part.format(column)}, {part.format(':patient')}) > 0)"
+    )
+
+
+# Names of files and requests are the sender's, and may hold the identifier. A provider's reach no further
+# than its own: what names a word of another's would be gone.
+_FORGET_NAME = (
+    text(f"""
+        UPDATE lake.uploads
+        SET source = CASE WHEN strpos(lower(source), lower(:patient)) > 0 THEN '' ELSE source END,
+            idempotency_key = CASE WHEN strpos(lower(idempotency_key), lower(:patient)) > 0 THEN NULL
+                ELSE idempotency_key END
+        WHERE upload_id = ANY(CAST(:uploads AS bigint[]))
+            OR ((:everywhere OR organisation = :remover)
+                AND ({_names("source")} OR {_names("idempotency_key")}))
+    """),  # noqa: S608
+    text(f"""
+        UPDATE lake.audit SET request_id = ''
+        WHERE (:everywhere OR person_id = :person OR organisation = :remover) AND {_names("request_id")}
+    """),  # noqa: S608
+    text("""
+        DELETE FROM lake.curations USING lake.uploads
+        WHERE curations.upload_id = uploads.upload_id AND (:everywhere OR uploads.organisation = :remover)
+            AND jsonb_path_exists(document, '$.** ? (@ == $id)', jsonb_build_object('id', :patient))
+    """),
+)
+_EMPTIED = text("""
+    SELECT upload_id FROM lake.uploads
+    WHERE upload_id = ANY(CAST(:uploads AS bigint[])) AND rejected = 0
+        AND NOT EXISTS (SELECT FROM lake.documents WHERE documents.upload_id = uploads.upload_id)
+        AND NOT EXISTS (SELECT FROM lake.repeats WHERE repeats.upload_id = uploads.upload_id)
+        AND NOT EXISTS (SELECT FROM lake.curations WHERE curations.upload_id = uploads.upload_id)
+    ORDER BY upload_id
+""")
+_NOT_WHOLE = text("""
+    UPDATE lake.uploads SET outcome = 'partial'
+    WHERE upload_id = ANY(CAST(:uploads AS bigint[])) AND outcome IN ('loaded', 'received')
+""")
+# The digest would tell whether somebody's guess of what it said is right.
+_CLOSE = (
+    text("DELETE FROM lake.violations WHERE upload_id = ANY(CAST(:uploads AS bigint[]))"),
+    text("""
+        UPDATE lake.uploads SET outcome = 'withdrawn', source = '', idempotency_key = NULL, sha256 = '',
+            finished_at = coalesce(finished_at, now())
+        WHERE upload_id = ANY(CAST(:uploads AS bigint[]))
+    """),
+)
+_UPLOAD = text("""
+    SELECT mapping, organisation FROM lake.uploads
+    WHERE upload_id = :upload AND outcome <> 'withdrawn' FOR NO KEY UPDATE
+""")
+_FORGET_CURATIONS = text("DELETE FROM lake.curations WHERE upload_id = :upload")
+_TOMBSTONE = text("""
+    INSERT INTO lake.withdrawals (withdrawn_by, organisation, person_id, upload_id, documents, rows)
+    VALUES (:by, :organisation, :person, :upload, :documents, :rows)
+""")
