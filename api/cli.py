@@ -102,7 +102,7 @@ def _run() -> None:
     except SystemExit as ended:
         sys.stdout.flush()
         if ended.code == INTERRUPTED:
-            err.print("oncolake: stopped; what was stored stays, run the same command again to finish")
+            err.print("oncolake: stopped; nothing is half done, run the same command again to finish")
         raise
 
 

@@ -56,6 +56,12 @@ class Case(NamedTuple):
     """Kinds that follow from it."""
 
 
+def custom_alone(tables: Tables) -> None:
+    tables["CONCEPT"] = [["2100000001", "Own", *tables["CONCEPT"][5][2:]]]
+    for name in ("CONCEPT_RELATIONSHIP", "CONCEPT_SYNONYM", "CONCEPT_ANCESTOR", "DRUG_STRENGTH"):
+        tables[name] = []
+
+
 LOST = frozenset({"unknown-concept", "concept-in-use", "lost-link"})
 CASES = [
     Case("missing-file", dropped("DRUG_STRENGTH"), "DRUG_STRENGTH.csv", 0, "does not have it; download"),
@@ -118,6 +124,14 @@ CASES = [
         "CONCEPT.csv",
         3,
         "'domain_id' is 'Sex', which DOMAIN.csv does not have",
+    ),
+    Case(
+        "custom-only",
+        custom_alone,
+        "CONCEPT.csv",
+        0,
+        "add the files with `oncolake vocab add`, CONCEPT.csv first",
+        frozenset({"unknown-label"}),
     ),
     Case(
         "clash",

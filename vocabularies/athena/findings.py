@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "too-long": ("error", "The text is longer than the column."),
     "duplicate-key": ("error", "An earlier line has the same key."),
     "unknown-code": ("error", "Another file of the bundle does not have the code."),
+    "custom-only": ("error", "CONCEPT.csv has custom concepts alone: `oncolake vocab add` takes its files."),
     "clash": ("error", "The bundle and this database's own concepts disagree."),
     "concept-in-use": ("error", "The data use a concept that the bundle does not have."),
     "unknown-concept": ("warning", "CONCEPT.csv does not have the concept; the row is left out."),

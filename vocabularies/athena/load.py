@@ -33,6 +33,7 @@ from vocabularies.athena.swap import refuse_obstacles, swap
 from vocabularies.athena.tasks import CONNECTIONS, Stopped, Task, run_tasks
 from vocabularies.athena.twins import SCHEMA
 from vocabularies.athena.version import tell_older
+from vocabularies.concepts import FIRST_CUSTOM_ID, PLACEHOLDER
 from vocabularies.usage import used_concepts_sql
 
 _IN_USE = text(f"""
@@ -42,6 +43,12 @@ _IN_USE = text(f"""
     LEFT JOIN {SCHEMA}.concept AS staged USING (concept_id)
     WHERE staged.concept_id IS NULL
     GROUP BY used.concept_id, held.vocabulary_id ORDER BY used.concept_id
+""")
+
+
+_ATHENAS = text(f"""
+    SELECT EXISTS (SELECT FROM {SCHEMA}.concept
+                   WHERE concept_id < {FIRST_CUSTOM_ID} AND vocabulary_id <> '{PLACEHOLDER}')
 """)
 
 
@@ -235,6 +242,13 @@ class _Load:
         run_tasks(partial(connect, self.engine), tasks, done, connections=connections, stop=self.stop)
 
     def _compare(self, connection: Connection) -> None:
+        if not connection.scalar(_ATHENAS):
+            message = (
+                "there are only custom concepts, as in an export of another Oncolake, and a load takes the "
+                "place of the whole vocabulary; add the files with `oncolake vocab add`, CONCEPT.csv first"
+            )
+            self.report.add("custom-only", "CONCEPT.csv", 0, message)
+            return
         tell_older(connection, self.report)
         tell_lost_links(connection, self.report)
         self._tell_in_use(connection)
