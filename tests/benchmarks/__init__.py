@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from tests.benchmarks import ingest, read, reingest, remap, transform, vocabulary
+from tests.benchmarks import access, feed, ingest, posts, read, reingest, remap, transform, vocabulary
 from tests.benchmarks.measure import Report, Setting
 
 BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
@@ -15,4 +15,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "reingest": reingest.measure,
     "remap": remap.measure,
     "vocabulary": vocabulary.measure,
+    "posts": posts.measure,
+    "access": access.measure,
+    "feed": feed.measure,
 }
