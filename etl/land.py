@@ -190,36 +190,33 @@ _INSERT_DOCUMENTS = text("""
     ORDER BY patient_id, form
     ON CONFLICT DO NOTHING;
 
-    INSERT INTO lake.repeats (document_id, case_id, upload_id, position, digest)
-    SELECT nextval(pg_get_serial_sequence('lake.documents', 'document_id')), cases.case_id, :upload,
-        incoming.position, incoming.digest
-    FROM incoming JOIN lake.cases USING (patient_id, form)
-    JOIN lake.documents AS newest ON (newest.case_id, newest.version) = (cases.case_id, cases.version)
-    WHERE cases.mapping = :mapping AND newest.digest = incoming.digest
-        AND NOT EXISTS (
-            SELECT FROM lake.repeats AS same
-            WHERE (same.case_id, same.upload_id, same.position, same.digest)
-                = (cases.case_id, :upload, incoming.position, incoming.digest))
-        AND NOT EXISTS (
-            SELECT FROM lake.documents AS same
-            WHERE (same.case_id, same.upload_id, same.position, same.digest)
-                = (cases.case_id, :upload, incoming.position, incoming.digest));
-
-    INSERT INTO lake.documents (case_id, version, upload_id, position, digest, document)
-    SELECT cases.case_id, coalesce(newest.version + 1, 1), :upload, incoming.position, incoming.digest,
-        CAST(incoming.document AS jsonb)
-    FROM incoming JOIN lake.cases USING (patient_id, form)
-    LEFT JOIN lake.documents AS newest ON (newest.case_id, newest.version) = (cases.case_id, cases.version)
-    WHERE cases.mapping = :mapping AND newest.digest IS DISTINCT FROM incoming.digest
-        AND NOT EXISTS (
-            SELECT FROM lake.documents AS same
-            WHERE (same.case_id, same.upload_id, same.position, same.digest)
-                = (cases.case_id, :upload, incoming.position, incoming.digest))
-        AND NOT EXISTS (
-            SELECT FROM lake.repeats AS same
-            WHERE (same.case_id, same.upload_id, same.position, same.digest)
-                = (cases.case_id, :upload, incoming.position, incoming.digest))
-    ORDER BY incoming.position
+    WITH sent AS (
+        SELECT cases.case_id, coalesce(newest.version + 1, 1) AS version, incoming.position, incoming.digest,
+            incoming.document, newest.digest IS DISTINCT FROM incoming.digest AS differs
+        FROM incoming JOIN lake.cases USING (patient_id, form)
+        LEFT JOIN lake.documents AS newest
+            ON (newest.case_id, newest.version) = (cases.case_id, cases.version)
+        WHERE cases.mapping = :mapping
+            AND NOT EXISTS (
+                SELECT FROM lake.documents AS same
+                WHERE (same.case_id, same.upload_id, same.position, same.digest)
+                    = (cases.case_id, :upload, incoming.position, incoming.digest))
+            AND NOT EXISTS (
+                SELECT FROM lake.repeats AS same
+                WHERE (same.case_id, same.upload_id, same.position, same.digest)
+                    = (cases.case_id, :upload, incoming.position, incoming.digest))
+        ORDER BY incoming.position
+    ), numbered AS MATERIALIZED (
+        SELECT nextval(pg_get_serial_sequence('lake.documents', 'document_id')) AS document_id, sent.*
+        FROM sent
+    ), repeated AS (
+        INSERT INTO lake.repeats (document_id, case_id, upload_id, position, digest)
+        SELECT document_id, case_id, :upload, position, digest FROM numbered WHERE NOT differs
+    )
+    INSERT INTO lake.documents (document_id, case_id, version, upload_id, position, digest, document)
+    OVERRIDING SYSTEM VALUE
+    SELECT document_id, case_id, version, :upload, position, digest, CAST(document AS jsonb)
+    FROM numbered WHERE differs
     RETURNING case_id
 """)
 _STORED = text("""

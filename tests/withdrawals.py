@@ -20,12 +20,16 @@ _OF_PERSONS = (clinical.person, clinical.observation_period)
 
 
 def send(
-    engine: Engine, *documents: dict[str, Any], organisation: str | None = None, source: str = "data_file"
+    engine: Engine,
+    *documents: dict[str, Any],
+    organisation: str | None = None,
+    source: str = "data_file",
+    number: int = 0,
 ) -> FileResult:
-    """Ingest the documents as one request, and load nothing else."""
+    """Ingest the documents as one request, and load nothing else; ``number`` makes the bytes differ."""
     sender = Sender("tester", organisation)
     with engine.connect() as connection:
-        stream = BytesIO(lines(*documents))
+        stream = BytesIO(lines(*documents) + b"\n" * number)
         return ingest_stream(connection, PLAN, Validator(PLAN.schema), stream, source, sender, lines=True)
 
 

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from tests.benchmarks import ingest, read, reingest, remap, search, transform, vocabulary
+from tests.benchmarks import access, feed, ingest, posts, read, reingest, remap, search, transform, vocabulary
 from tests.benchmarks.measure import Report, Setting
 
 BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
@@ -16,4 +16,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "remap": remap.measure,
     "vocabulary": vocabulary.measure,
     "search": search.measure,
+    "posts": posts.measure,
+    "access": access.measure,
+    "feed": feed.measure,
 }
