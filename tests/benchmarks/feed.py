@@ -21,6 +21,8 @@ from tests.benchmarks.service import PUBLIC, Client, connected, headers, served
 
 UPLOADS = 100_000
 FEW = 10_000
+#: So many that a provider's page in the middle is full.
+LEAST = 1_100
 #: How often each page is asked for in a pair.
 TIMES = 20
 PAGES = ("administrator, first page", "administrator, middle", "provider, first page", "provider, middle")
@@ -67,8 +69,8 @@ class Side:
 
 
 def measure(setting: Setting) -> Report:
-    many = setting.cases or UPLOADS
-    few = min(FEW, many // 10)
+    many = max(setting.cases or UPLOADS, 2 * LEAST)
+    few = min(FEW, max(LEAST, many // 10))
     with ExitStack() as stack:
         name = stack.enter_context(template(setting.server_url))
         large, small = (_side(stack, setting.server_url, name, many - size, many) for size in (many, few))

@@ -7,18 +7,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, text
 
 from omop_schema.database import SETTING
 from tests.benchmarks import BENCHMARKS, peers
 from tests.benchmarks.__main__ import told
 from tests.benchmarks.athena import Shape, generate
 from tests.benchmarks.measure import DifferentWork, Report, Setting, Taken, alternate
+from tests.benchmarks.race import percentiles, race
+from tests.benchmarks.service import OPEN, ServiceFailed, connected, served
 from tests.bundles import HEADERS
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"vocabulary", "search"}))
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"vocabulary", "search", "feed"}))
 def test_both_sides_do_the_same_work(server_url: str, name: str) -> None:
     report = BENCHMARKS[name](Setting(server_url, cases=6, pairs=2))
     assert (report.name, len(report.pairs)) == (name, 2)
@@ -37,6 +40,45 @@ def test_searches_find_what_is_then_looked_up(server_url: str) -> None:
         assert (ours.documents, ours.rows, ours.made) == (floor.documents, floor.rows, floor.made)
         assert ours.rows > ours.documents > 100
     assert any(note.startswith("frequent words, ms: ") for note in report.notes)
+
+
+def test_pages_of_a_large_and_of_a_small_lake_are_of_the_same_items(server_url: str) -> None:
+    report = BENCHMARKS["feed"](Setting(server_url, cases=12_000, pairs=1))
+    for large, small in report.pairs:
+        assert (large.documents, large.rows, large.made) == (small.documents, small.rows, small.made)
+        assert large.rows == 50 * large.documents
+    assert [note.split(" p10")[0].split()[-2] for note in report.notes] == ["12,000", "1,200"] * 4
+
+
+def test_two_sides_take_turns_by_blocks_and_in_who_begins() -> None:
+    order: list[str] = []
+    ours, floor = race(
+        range(25), lambda each: order.append(f"a{each}"), lambda each: order.append(f"b{each}")
+    )
+    assert (len(ours), len(floor)) == (25, 25)
+    blocks = [("a", 0, 10), ("b", 0, 10), ("b", 10, 20), ("a", 10, 20), ("a", 20, 25), ("b", 20, 25)]
+    assert order == [f"{side}{each}" for side, first, end in blocks for each in range(first, end)]
+    assert min(ours + floor) > 0
+
+
+def test_percentiles_are_told_in_milliseconds() -> None:
+    assert percentiles([each / 1000 for each in range(1, 102)]).split() == [
+        *("p10", "11.00", "ms", "p50", "51.00", "ms", "p95", "96.00", "ms", "p99", "100.00", "ms")
+    ]
+    assert percentiles([0.002]).split()[1::3] == ["2.00"] * 4
+
+
+def test_access_control_is_off_in_the_floor_and_on_in_ours(lake: Engine) -> None:
+    with served(lake, OPEN) as address, connected(address, {}) as client:
+        assert b'"items":[]' in client.get("/feed.json").replace(b" ", b"")
+    with (
+        served(lake) as address,
+        connected(address, {}) as client,
+        pytest.raises(ServiceFailed, match="answered by 401"),
+    ):
+        client.get("/feed.json")
+    with lake.connect() as connection:
+        assert connection.execute(text("SELECT array_agg(allowed) FROM lake.audit")).scalar_one() == [False]
 
 
 def test_an_ingest_is_compared_with_tables_that_hold_the_same(server_url: str) -> None:
