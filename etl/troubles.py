@@ -60,6 +60,16 @@ def troubles(
     return found, None if last is None else Place(END, last + 1)
 
 
+def persons(connection: Connection, found: Sequence[Trouble]) -> Sequence[int]:
+    """The persons whose cases the troubles are of."""
+    cases = sorted({each.case_id for each in found if each.case_id is not None})
+    return connection.execute(_PERSONS, {"cases": cases}).scalars().all()
+
+
+_PERSONS = text("""
+    SELECT DISTINCT person_id FROM lake.cases
+    WHERE case_id = ANY(CAST(:cases AS integer[])) ORDER BY person_id
+""")
 # Comparisons of rows, as in etl.feed: through the index of the upload, whatever the planner expects.
 _VIOLATIONS = text("""
     SELECT violation_id, 'violation', position, CAST(NULL AS integer), CAST(NULL AS integer),

@@ -26,6 +26,8 @@ from omop_schema.refusals import RowsRefused
 _PATIENCE = 2
 _PAUSE = 0.2
 _ATTEMPTS = 30
+#: Seconds between looks whether an upload is idle.
+_MOMENTS = (0.0, 0.01, 0.05, 0.2)
 #: SQLSTATEs after which the same transaction may pass: no lock in time, deadlock, serialisation.
 _PASSING = ("55P03", "40P01", "40001")
 _T = TypeVar("_T")
@@ -154,8 +156,13 @@ def _withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover
     found = _upload(connection, upload_id)
     if found is None or not remover.covers(found.organisation):
         raise NotThere("there is no such upload")
-    if not claim_idle(connection, [upload_id]):
+    if not _becomes_idle(connection, upload_id):
         raise NotWithdrawn("the upload is still being read: try again when it is finished")
+    if (
+        not remover.everywhere
+        and connection.execute(_OTHERS, {"upload": upload_id, "remover": remover.organisation}).scalar_one()
+    ):
+        raise NotWithdrawn("the upload holds cases of other providers too: ask an administrator")
     curations = connection.execute(_FORGET_CURATIONS, {"upload": upload_id}).rowcount
     try:
         settled = settle(connection, upload_id, found.mapping, plan)
@@ -173,6 +180,18 @@ def _withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover
     )
     _leave_tombstone(connection, done, remover, found.organisation)
     return done
+
+
+def _becomes_idle(connection: Connection, upload_id: int) -> bool:
+    """Claim an upload that nobody works on.
+
+    PostgreSQL gives up table locks a moment before advisory ones: the last withdrawal may seem to hold it.
+    """
+    for pause in _MOMENTS:
+        time.sleep(pause)
+        if idle := bool(claim_idle(connection, [upload_id])):
+            break
+    return idle
 
 
 def _upload(connection: Connection, upload_id: int) -> Row[tuple[str, str | None]] | None:
@@ -267,6 +286,14 @@ _CLOSE = (
 _UPLOAD = text("""
     SELECT mapping, organisation FROM lake.uploads
     WHERE upload_id = :upload AND outcome <> 'withdrawn' FOR NO KEY UPDATE
+""")
+# An administrator may have sent them in the name of the organisation.
+_OTHERS = text("""
+    SELECT EXISTS (
+        SELECT FROM lake.cases
+        WHERE organisation IS DISTINCT FROM :remover AND case_id IN (
+            SELECT case_id FROM lake.documents WHERE upload_id = :upload
+            UNION SELECT case_id FROM lake.repeats WHERE upload_id = :upload))
 """)
 _FORGET_CURATIONS = text("DELETE FROM lake.curations WHERE upload_id = :upload")
 _TOMBSTONE = text("""

@@ -16,6 +16,11 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPES) if "\\" in text or not text.isprintable() else text
 
 
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can hold such a text: it has no NUL and no half of a surrogate pair."""
+    return not any(each == "\0" or "\ud800" <= each <= "\udfff" for each in text)
+
+
 def _field(value: str | int | date | bytes | None) -> str:
     if isinstance(value, str):
         return escape(value)

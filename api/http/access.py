@@ -91,7 +91,7 @@ def _guarded(scope: str, action: Action) -> Callable[[Request, _Bearer], Iterato
                 patients = any(each.person_id is not None for each in seen)
                 _write(request, ending, seen, durable=patients)
             elif seen or ending is not allowed:
-                _write_after(request, ending, seen)
+                _write_after(request, ending, seen, durable=action == "withdraw")
 
     return guard
 
@@ -133,10 +133,10 @@ def _write(request: Request, decision: Decision, seen: Sequence[Sight] = (), *, 
         record(connection, decision, seen, durable=durable)
 
 
-def _write_after(request: Request, decision: Decision, seen: Sequence[Sight]) -> None:
+def _write_after(request: Request, decision: Decision, seen: Sequence[Sight], *, durable: bool) -> None:
     """What a write was about, besides its decision, which has its row. The write itself is done."""
     try:
-        _write(request, decision, seen, durable=False)
+        _write(request, decision, seen, durable=durable)
     except DatabaseError as away:
         _LOG.warning("what request %s wrote has no row in lake.audit: %s", decision.request_id, away)
 

@@ -39,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("oncolake"),
         summary="Clinical case forms (eCRF JSON) in, traceable OMOP CDM v6.0 rows out.",
         lifespan=lifespan,
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.metrics = Metrics()

@@ -56,6 +56,10 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(DatabaseError)
     async def away(_: Request, error: DatabaseError) -> JSONResponse:
+        if type(error) is DatabaseError:
+            # It refused a statement of ours, and would again.
+            _LOG.error("%s", error)
+            return problem(500, "a fault of oncolake; its log has the time and the kind of it")
         _LOG.warning("%s", error)
         return problem(
             503, "the database cannot be used now; try again later", {"Retry-After": str(RETRY_AFTER)}

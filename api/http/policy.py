@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, cast, get_args
 from regopy import Interpreter, LogLevel, RegoError
 
 from api.http.errors import RETRY_AFTER, ApiError
-from api.http.fetch import FetchError, fetch
+from api.http.fetch import FetchError, fetch, is_safe
 from api.http.principal import Principal, Reach
 from api.http.settings import Settings, SettingsError
 
@@ -41,6 +41,10 @@ class Policy:
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError where the policy file cannot be used."""
+        if settings.opa_url and not is_safe(str(settings.opa_url)):
+            raise SettingsError(
+                "ONCOLAKE_OPA_URL: use https, or an address of this machine; who answers grants access"
+            )
         self._decide: _Decider = _Opa(str(settings.opa_url)) if settings.opa_url else _InProcess(settings)
         self._seconds = _OPA_SECONDS if settings.opa_url else float("inf")
         self._kept: OrderedDict[tuple[Principal, str, Action], tuple[float, Reach]] = OrderedDict()

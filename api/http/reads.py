@@ -5,7 +5,6 @@ and the work of one that never was. Every person of a page is told to the audit 
 """
 
 from collections.abc import Sequence
-from string import ascii_lowercase
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -20,7 +19,8 @@ from api.http.listed import FEED, PROBLEMS
 from api.http.pages import Asked, Paged, json_bytes
 from etl import feed
 from etl.plan import Plan
-from etl.troubles import Place, troubles
+from etl.troubles import Place, persons, troubles
+from omop_schema.copy_text import storable
 
 router = APIRouter(tags=["Reading"])
 
@@ -80,7 +80,7 @@ def read_patient(request: Request, asked: Paged, lake: Shared, patient_id: _Pati
     """Every version of every document of a patient, newest first."""
     asked = asked.of("patients", patient_id)
     (before,) = asked.key(feed.END)
-    if not _storable(patient_id):
+    if not storable(patient_id):
         raise ApiError(404, _NOT_THERE)
     with lake.connection() as connection, feed.snapshot(connection):
         page = feed.documents_of_patient(connection, asked.reader, patient_id, before, asked.limit)
@@ -116,6 +116,8 @@ def read_problems(request: Request, asked: Paged, lake: Shared, upload_id: _Uplo
         upload = _upload(connection, asked, upload_id)
         saw(request, upload_id=upload_id)
         found, after = troubles(connection, asked.reader, upload_id, place, asked.limit)
+        for person_id in persons(connection, found):
+            saw(request, person_id=person_id, upload_id=upload_id)
     tag = asked.tag(upload.outcome, found, after)
     listed = {
         "upload_id": upload_id,
@@ -137,11 +139,6 @@ def _upload(connection: Connection, asked: Asked, upload_id: int) -> feed.Upload
     return upload
 
 
-def _storable(name: str) -> bool:
-    """Whether PostgreSQL can hold such a text; nobody has any other name."""
-    return not any(each == "\0" or "\ud800" <= each <= "\udfff" for each in name)
-
-
 def _forms(plan: Plan, use_case: str) -> Sequence[str]:
     """The forms that serve a use case; ``7`` has 7a and 7b. Raises ApiError 404 where there is none such."""
     serving = [
@@ -156,10 +153,6 @@ def _forms(plan: Plan, use_case: str) -> Sequence[str]:
     if use_case in plan.forms:
         return [use_case]
     raise ApiError(404, "there is no such use case or form; ask for 1 to 9, or for a form as '1%2B2%2B3'")
-
-
-def _is(use_case: str, served: str) -> bool:
-    return served == use_case or (use_case in _NUMBERS and served.rstrip(ascii_lowercase) == use_case)
 
 
 def _documents(

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
 from api.http.access import Removing, saw
+from api.http.audit import REQUEST_ID
 from api.http.errors import ApiError
 from api.http.examples import refusals
 from api.http.lake import Shared
 from api.http.principal import Access
 from etl.withdraw import NotThere, NotWithdrawn, Remover, Withdrawn, withdraw_patient, withdraw_upload
+from omop_schema.copy_text import storable
 
 router = APIRouter(tags=["Withdrawal"])
 
@@ -67,9 +69,9 @@ def remove_patient(
     ],
 ) -> RemovedPatient:
     """Remove every document, row and mention of a patient (GDPR, article 17); a tombstone stays."""
-    if not _storable(patient_id):
+    if not storable(patient_id):
         raise ApiError(404, _NOT_THERE)
-    if patient_id and patient_id.lower() in request.state.request_id.lower():
+    if patient_id and patient_id.lower() in (request.headers.get(REQUEST_ID) or "").lower():
         raise ApiError(400, "this request's X-Request-ID names the patient and would be kept: send another")
     try:
         with lake.connection() as connection:
@@ -112,8 +114,3 @@ def _counts(done: Withdrawn) -> dict[str, int]:
 
 def _refusal(error: NotThere | NotWithdrawn) -> ApiError:
     return ApiError(409, str(error)) if isinstance(error, NotWithdrawn) else ApiError(404, _NOT_THERE)
-
-
-def _storable(name: str) -> bool:
-    """Whether PostgreSQL can hold such a text; nobody has any other name."""
-    return not any(each == "\0" or "\ud800" <= each <= "\udfff" for each in name)

@@ -23,6 +23,7 @@ from api.http.policy import Policy
 from api.http.settings import Settings, SettingsError
 from api.http.tokens import Verifier
 from api.http.watch import FOLDER
+from etl.read import BadSetting, limit
 from omop_schema.database import database_url
 
 #: Seconds that requests have to finish in when the service stops.
@@ -59,6 +60,10 @@ def check(settings: Settings) -> None:
 
     Raises SettingsError, DatabaseError, MappingError, NotInitialised or StarterError.
     """
+    try:
+        limit()
+    except BadSetting as error:
+        raise SettingsError(str(error)) from None
     Verifier(settings)
     Policy(settings)
     with Lake.opened(settings):

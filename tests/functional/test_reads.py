@@ -409,6 +409,19 @@ def test_who_was_read_is_written_down(reads: Reads) -> None:
     assert {each.person_id for each in _audit(reads)[len(before) + 2 :]} == persons
 
 
+def test_whose_problems_were_read_is_written_down(reads: Reads) -> None:
+    upload = reads.send(*(each | {"patientID": f"{each['patientID']}-again"} for each in CASES[30:]))
+    before = len(_audit(reads))
+    page = reads.get(f"/uploads/{upload}/problems?limit=1000").json()
+    cases = {each["case_id"] for each in page["problems"]} - {None}
+    with reads.engine.connect() as connection:
+        known = text("SELECT person_id FROM lake.cases WHERE case_id = ANY (:cases)")
+        persons = set(connection.execute(known, {"cases": list(cases)}).scalars())
+    written = _audit(reads)[before:]
+    assert {each.person_id for each in written} - {None} == persons != set()
+    assert {each.upload_id for each in written} == {upload}
+
+
 def _audit(reads: Reads) -> list[Any]:
     with reads.engine.connect() as connection:
         return list(connection.execute(text("SELECT * FROM lake.audit ORDER BY audit_id")))

@@ -76,6 +76,11 @@ def test_what_is_anothers_is_answered_as_what_never_was(client: httpx.Client) ->
     assert client.delete("/patients/P1", headers={**ADMIN, "X-Organisation": "x"}).status_code == 200
 
 
+def test_the_id_that_the_service_makes_refuses_nothing(client: httpx.Client) -> None:
+    for letter in "0123456789abcdef":
+        assert client.delete(f"/patients/{letter}").status_code == 404
+
+
 def test_conflicts_are_409_with_the_next_step(client: httpx.Client, lake: Engine) -> None:
     upload = posted(client, "P1")
     with lake.begin() as connection:

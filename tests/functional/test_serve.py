@@ -290,6 +290,8 @@ def test_forwarded_headers_of_a_trusted_proxy_alone_are_believed(environment: di
         ([], {"ONCOLAKE_ISSUER": "http://aai.example.org"}, "ONCOLAKE_ISSUER"),
         ([], {"ONCOLAKE_ISSUER": "https://a.example", "ONCOLAKE_KEYS": "/nowhere.pem"}, "ONCOLAKE_KEYS"),
         (["--dev"], {"ONCOLAKE_PAGE_SIZE": "many"}, "ONCOLAKE_PAGE_SIZE"),
+        (["--dev"], {"ONCOLAKE_MAX_DOCUMENT_BYTES": "many"}, "ONCOLAKE_MAX_DOCUMENT_BYTES"),
+        (["--dev"], {"ONCOLAKE_OPA_URL": "http://opa.example.org"}, "ONCOLAKE_OPA_URL"),
         (["--dev"], {"ONCOLAKE_POLICY": "/nowhere.rego"}, "ONCOLAKE_POLICY"),
         (["--dev"], {"ONCOLAKE_ISSUER": "https://a.example"}, "--dev brings its own issuer"),
         (["--dev", "--host", "0.0.0.0"], {}, "--dev hands out tokens"),

@@ -235,6 +235,16 @@ def test_a_patient_of_several_providers_is_for_an_administrator(base: Engine) ->
     assert drop_patient(base, "P1").cases == 2
 
 
+def test_an_upload_with_cases_of_others_is_for_an_administrator(base: Engine) -> None:
+    upload = send(base, case("P1"), case("P2"), organisation="forth").upload_id
+    run(base, "UPDATE lake.cases SET organisation = 'lisbon' WHERE patient_id = 'P2'")
+    before = content(base)
+    with pytest.raises(NotWithdrawn, match="ask an administrator"):
+        drop_upload(base, upload, Remover("a", "forth", False))
+    assert content(base) == before
+    assert drop_upload(base, upload).cases == 2
+
+
 def test_an_upload_that_is_being_read_is_not_withdrawn_and_a_patient_makes_it_partial(base: Engine) -> None:
     send(base, case("P1"))
     with base.connect() as connection:
