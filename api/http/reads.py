@@ -17,15 +17,13 @@ from api.http.feeds import about_upload, answer, curation_item, document_item, u
 from api.http.lake import Shared
 from api.http.listed import FEED, PROBLEMS
 from api.http.pages import Asked, Paged, json_bytes
-from etl import feed
+from etl import curation, feed
 from etl.plan import Plan
 from etl.troubles import Place, persons, troubles
 from omop_schema.copy_text import storable
 
 router = APIRouter(tags=["Reading"])
 
-#: The mapping's name in the log for what the curation tool sends.
-_CURATION = "curationMeta"
 _UploadId = Annotated[
     int, Path(alias="id", ge=1, le=feed.END, description="The number of the upload", examples=[17])
 ]
@@ -66,7 +64,7 @@ def read_upload(request: Request, asked: Paged, lake: Shared, upload_id: _Upload
     with lake.connection() as connection, feed.snapshot(connection):
         upload = _upload(connection, asked, upload_id)
         saw(request, upload_id=upload_id)
-        if upload.mapping == _CURATION:
+        if upload.mapping == curation.MAPPING:
             return _curations(connection, asked, upload, after)
         page = feed.documents_of_upload(connection, asked.reader, upload_id, after, asked.limit)
         return _documents(

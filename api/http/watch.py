@@ -32,6 +32,7 @@ from api.http.examples import refusals
 from api.http.lake import Lake
 from migrations import newest
 from omop_schema.database import DatabaseError
+from omop_schema.embedded.postmaster import process_exists
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -197,16 +198,6 @@ def _forget_dead() -> None:
     """Leave out the gauges of workers that were killed: what they held in use is free again."""
     for file in Path(os.environ[FOLDER]).glob("gauge_live*_*.db"):
         pid = file.stem.rpartition("_")[2]
-        if pid.isdecimal() and not _runs(int(pid)):
+        if pid.isdecimal() and not process_exists(int(pid)):
             with suppress(FileNotFoundError):
                 mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

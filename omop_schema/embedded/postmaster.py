@@ -42,7 +42,7 @@ def clear_misleading(data: Path, sockets: Path) -> None:
     """
     for left in (data / "postmaster.pid", *sockets.glob(".s.PGSQL.*.lock")):
         pid = _first_number(left)
-        if pid and _exists(pid) and str(data) not in _command(pid):
+        if pid and process_exists(pid) and str(data) not in _command(pid):
             left.unlink()
 
 
@@ -60,7 +60,8 @@ def _first_number(path: Path) -> int | None:
         return None
 
 
-def _exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
+    """Whether there is a process of this number, whosever it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

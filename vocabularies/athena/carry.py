@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, text
 
 from omop_schema import OMOP, metadata
 from vocabularies.athena.findings import Report
-from vocabularies.athena.layout import TABLES
+from vocabularies.athena.layout import TABLES, file_of
 from vocabularies.athena.references import concept_columns
 from vocabularies.athena.twins import SCHEMA
 from vocabularies.concepts import FIRST_CUSTOM_ID, PLACEHOLDER
@@ -139,7 +139,7 @@ def tell_lost_links(connection: Connection, report: Report) -> None:
                 f"{count} rows of {table} link custom concepts to concept {concept} of {vocabulary}, which "
                 f"the bundle does not have; choose {vocabulary} too when you download"
             )
-            report.add("lost-link", f"{table.upper()}.csv", 0, message, vocabulary)
+            report.add("lost-link", file_of(table), 0, message, vocabulary)
 
 
 def _lost(table: str) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, text
 from omop_schema import OMOP
 from vocabularies.athena.examine import examined, tell_unnamed
 from vocabularies.athena.findings import Report
-from vocabularies.athena.layout import CPT4, FILES
+from vocabularies.athena.layout import CPT4, FILES, file_of
 from vocabularies.athena.references import CODES, code_columns, concept_columns
 from vocabularies.athena.twins import CPT4_ADDED, SCHEMA, twins
 from vocabularies.concepts import FIRST_CUSTOM_ID, PLACEHOLDER
@@ -119,7 +119,7 @@ def check_references(
     """
     table = twins()[FILES[name].name]
     for column, target in code_columns(table).items():
-        if (file := f"{target.upper()}.csv") in files:
+        if (file := file_of(target)) in files:
             _check_codes(connection, name, column, file, report)
     if concepts and (columns := [one.name for one in concept_columns(table)]):
         _check_concepts(connection, table, name, columns, report)

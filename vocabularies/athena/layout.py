@@ -26,8 +26,14 @@ TABLES: tuple[Table, ...] = (
 #: Concepts of CPT4, whose names Athena may not hand out: they stay blank until its cpt4 program has run.
 CPT4 = "CONCEPT_CPT4.csv"
 
+
+def file_of(table: str) -> str:
+    """The file that a table's rows come in."""
+    return f"{table.upper()}.csv"
+
+
 #: Table by file name.
-FILES: Mapping[str, Table] = {f"{table.name.upper()}.csv": table for table in TABLES} | {CPT4: tables.concept}
+FILES: Mapping[str, Table] = {file_of(table.name): table for table in TABLES} | {CPT4: tables.concept}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 from vocabularies.athena.bundle import Bundle
 from vocabularies.athena.copying import Seen, Unfit, copy_member
 from vocabularies.athena.cpt4 import add_named, drop_unnamed
-from vocabularies.athena.layout import CPT4
+from vocabularies.athena.layout import CPT4, file_of
 from vocabularies.athena.references import CODES, label_with_zero, leave_out
 from vocabularies.athena.tasks import Task
 from vocabularies.athena.twins import (
@@ -125,14 +125,14 @@ class _Stage:
                 self._copy_concepts(connection, table)
                 return
             create_bare(connection, table)
-            self._copy(connection, _file(table.name), table.name)
+            self._copy(connection, file_of(table.name), table.name)
 
         return work
 
     def indexes(self, table: Table) -> Iterator[Task]:
         copied = frozenset({f"copy {table.name}"})
         for name, statement in index_statements(table):
-            yield Task(f"index {name}", partial(self._index, _file(table.name), statement), copied)
+            yield Task(f"index {name}", partial(self._index, file_of(table.name), statement), copied)
 
     def _index(self, file: str, statement: str, connection: Connection) -> None:
         try:
@@ -171,7 +171,7 @@ class _Stage:
         return work
 
     def _mend(self, connection: Connection, table: Table) -> None:
-        file = _file(table.name)
+        file = file_of(table.name)
         if left_out := leave_out(connection, table):
             self.staged.left_out[file] = self.staged.left_out.get(file, 0) + left_out
         if label_with_zero(connection, table):
@@ -181,7 +181,7 @@ class _Stage:
         try:
             _validate_all(connection, table)
         except IntegrityError as error:
-            raise Unfit(_file(table.name)) from error
+            raise Unfit(file_of(table.name)) from error
 
     def _copy(self, connection: Connection, file: str, table: str) -> None:
         if member := self.bundle.members.get(file):
@@ -193,24 +193,20 @@ class _Stage:
     def _copy_concepts(self, connection: Connection, table: Table) -> None:
         create_bare(connection, table, optional=_BLANK)
         create_bare(connection, table, name=CPT4_TABLE, optional=_BLANK)
-        self._copy(connection, _file(table.name), table.name)
+        self._copy(connection, file_of(table.name), table.name)
         self._copy(connection, CPT4, CPT4_TABLE)
         connection.execute(_START_ADDED)
         if dropped := connection.scalar(_DROP_UNNAMED):
-            self.staged.left_out[_file(table.name)] = dropped
+            self.staged.left_out[file_of(table.name)] = dropped
         added = connection.execute(_ADD_NAMED).rowcount
         if left := self.staged.read.get(CPT4, 0) - added:
             self.staged.left_out[CPT4] = left
         try:
             connection.execute(_REQUIRE_NAMES)
         except IntegrityError as error:
-            raise Unfit(_file(table.name)) from error
+            raise Unfit(file_of(table.name)) from error
 
 
 def _validate_all(connection: Connection, table: Table) -> None:
     for key in foreign_key_names(table):
         validate(connection, table, key)
-
-
-def _file(table: str) -> str:
-    return f"{table.upper()}.csv"

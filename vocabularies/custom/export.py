@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, text
 
-from vocabularies.athena.layout import TABLES, Cell, cells
+from vocabularies.athena.layout import TABLES, Cell, cells, file_of
 from vocabularies.concepts import FIRST_CUSTOM_ID, is_value_map
 
 #: The earliest time that a zip can hold.
@@ -117,20 +117,16 @@ def _chosen(connection: Connection, vocabularies: Sequence[str]) -> list[str]:
 def _refuse_overwriting(path: Path) -> None:
     if path.is_file():
         raise ExportError(f"'{path}' is there already; --force overwrites it")
-    held = [name for name in map(_file_name, TABLES) if path.joinpath(name).exists()]
+    held = [name for name in (file_of(table.name) for table in TABLES) if path.joinpath(name).exists()]
     if held:
         raise ExportError(f"'{path}' holds {held[0]} already; --force overwrites it")
-
-
-def _file_name(table: Table) -> str:
-    return f"{table.name.upper()}.csv"
 
 
 def _write_files(connection: Connection, folder: Path, names: list[str]) -> dict[str, int]:
     problems: list[str] = []
     rows = {}
     for table in TABLES:
-        with folder.joinpath(_file_name(table)).open("w", encoding="utf-8", newline="") as stream:
+        with folder.joinpath(file_of(table.name)).open("w", encoding="utf-8", newline="") as stream:
             columns = cells(table)
             stream.write("\t".join(columns) + "\n")
             count = 0
@@ -138,7 +134,7 @@ def _write_files(connection: Connection, folder: Path, names: list[str]) -> dict
                 problems.extend(_misfits(table, columns, values))
                 stream.write("\t".join(value or "" for value in values) + "\n")
                 count += 1
-        rows[_file_name(table)] = count
+        rows[file_of(table.name)] = count
     if problems:
         listed = "\n".join(f"  {one}" for one in problems[:_SHOWN])
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
