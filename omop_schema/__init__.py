@@ -2,18 +2,22 @@
 
 Schema ``lake`` (module ``lake``) holds what was submitted. Schema ``omop`` holds OMOP CDM v6.0.0 in the
 groups of its documentation (``vocabulary``, ``cdm_metadata``, ``clinical``, ``health_system``, ``economics``,
-``derived``, ``results``) and the ``oncology`` extension. Importing the package registers all in ``metadata``.
+``derived``, ``results``), the ``oncology`` extension and the radiology extension (``imaging``, ``curation``);
+what cases say of images is in ``statements``. Importing the package registers all in ``metadata``.
 """
 
 from omop_schema import (
     cdm_metadata,
     clinical,
+    curation,
     derived,
     economics,
     health_system,
+    imaging,
     lake,
     oncology,
     results,
+    statements,
     vocabulary,
 )
 from omop_schema.base import LAKE, OMOP, metadata
@@ -23,12 +27,15 @@ __all__ = [
     "OMOP",
     "cdm_metadata",
     "clinical",
+    "curation",
     "derived",
     "economics",
     "health_system",
+    "imaging",
     "lake",
     "metadata",
     "oncology",
     "results",
+    "statements",
     "vocabulary",
 ]

@@ -220,10 +220,15 @@ curations = Table(
     metadata,
     Column("curation_id", BigInteger, Identity(always=True), primary_key=True),
     Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
-    Column("curation_function", Text, nullable=False, comment="motion_correction or coregistration"),
     Column(
-        "source_series_uid", Text, nullable=False, index=True, comment="The DICOM series it was made from"
+        "case_id",
+        Integer,
+        ForeignKey(cases.c.case_id),
+        index=True,
+        comment="The case that its rows are of; NULL: its series is not known yet",
     ),
+    Column("curation_function", Text, nullable=False, comment="motion_correction, segmentation, ..."),
+    Column("source_series_uid", Text, nullable=False, index=True, comment="The DICOM series it is about"),
     Column("static_series_uid", Text, comment="The series it was registered to; coregistration alone"),
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
     Column("document", JSONB, nullable=False),

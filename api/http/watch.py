@@ -145,7 +145,7 @@ async def is_alive() -> dict[str, str]:
                 "application/json": {
                     "example": {
                         "status": "ready",
-                        "version": "0002",
+                        "version": "0003",
                         "mapping": "prostate",
                         "digest": "de05c681ce62",
                     }
