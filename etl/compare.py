@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, TextClause, text
 
-from etl.delete import SHARED, event_tables
+from etl.delete import SHARED, EventTable, event_tables
 from etl.identity import CASE_SHIFT, ITEM_BITS, MAX_RULE, case_range
-from etl.load import Failure, Made, statements
+from etl.load import PERSON, Failure, Made, statements
 from etl.mapping.tables import EPISODE_EVENT, TARGETS
 from etl.persons import hold_statements
 from etl.plan import Plan
@@ -22,6 +22,7 @@ from omop_schema import OMOP
 from omop_schema.copy_text import line
 from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
+from omop_schema.statements import STATEMENTS
 
 
 class RowKind(NamedTuple):
@@ -68,7 +69,7 @@ class Differences:
 def hold(connection: Connection, plan: Plan) -> None:
     """Make the temporary tables for what ``compare`` keeps of all batches."""
     connection.execute(_CREATE_KEPT)
-    hold_statements(connection, plan.columns["person"], ())
+    hold_statements(connection, plan.columns.get(PERSON, ()), ())
 
 
 def compare(connection: Connection, plan: Plan, made: Sequence[Made]) -> Differences:
@@ -80,7 +81,7 @@ def compare(connection: Connection, plan: Plan, made: Sequence[Made]) -> Differe
         return Differences()
     try:
         with connection.begin_nested():
-            hold_statements(connection, plan.columns["person"], statements(made))
+            hold_statements(connection, plan.columns.get(PERSON, ()), statements(made))
             copy(connection, "foreseen_case", _CASE, _case_lines(made))
             return _compare(connection, plan, made)
     except RowsRefused as refused:
@@ -105,7 +106,8 @@ def _hold_batch(connection: Connection, plan: Plan, made: Sequence[Made]) -> Non
     copy(connection, "foreseen_problem", _PROBLEM, _problem_lines(made))
     for table in _written(plan):
         lines = (one for each in made for one in each.result.rows[table])
-        connection.execute(text(f"CREATE TEMPORARY TABLE foreseen_{table} (LIKE {OMOP}.{table})"))
+        kept = STATEMENTS[table].fullname if table in STATEMENTS else f"{OMOP}.{table}"
+        connection.execute(text(f"CREATE TEMPORARY TABLE foreseen_{table} (LIKE {kept})"))
         with translated_rows(table):
             copy(connection, f"foreseen_{table}", plan.columns[table], lines)
 
@@ -116,8 +118,8 @@ def _compare_batch(connection: Connection, plan: Plan, made: Sequence[Made]) -> 
     values = {"first": [first for first, _ in ranges], "last": [last for _, last in ranges]}
     # As in deleting: the planner cannot tell how short the ranges are.
     connection.execute(text("SET LOCAL enable_seqscan = off"))
-    for events, key in event_tables():
-        connection.execute(_comparison(events.name, key, events.name in plan.columns), values)
+    for events in event_tables():
+        connection.execute(_comparison(events, events.name in plan.columns), values)
     connection.execute(text("SET LOCAL enable_seqscan = DEFAULT"))
     connection.execute(_COMPARE_PROBLEMS, {"cases": cases})
 
@@ -153,12 +155,12 @@ def _found(connection: Connection) -> Differences:
 
 
 @cache
-def _comparison(name: str, key: str, written: bool) -> TextClause:
+def _comparison(events: EventTable, written: bool) -> TextClause:
     """Put the rows of a table that differ into ``row_difference``; ``written``: the plan has rows for it."""
-    table = next(one for one, _ in event_tables() if one.name == name)
-    rows = f"SELECT old.* FROM {OMOP}.{name} AS old JOIN {_RANGES} ON old.{key} BETWEEN first AND last"  # noqa: S608
+    name, table, key = events
+    rows = f"SELECT old.* FROM {table.fullname} AS old JOIN {_RANGES} ON old.{key} BETWEEN first AND last"  # noqa: S608
     if not written:
-        return text(_insert(table, key, "'removed'", "old", "'{}'") + f" FROM ({rows}) AS old")
+        return text(_insert(events, "'removed'", "old", "'{}'") + f" FROM ({rows}) AS old")
     names = [column.name for column in table.columns]
     keys = [column.name for column in table.primary_key] or names
     is_new, is_gone = f"old.{key} IS NULL", f"new.{key} IS NULL"
@@ -166,33 +168,36 @@ def _comparison(name: str, key: str, written: bool) -> TextClause:
     differing = ", ".join(f"CASE WHEN old.{one} IS DISTINCT FROM new.{one} THEN '{one}' END" for one in names)
     columns = f"CASE WHEN {is_new} OR {is_gone} THEN '{{}}' ELSE array_remove(ARRAY[{differing}], NULL) END"
     return text(
-        _insert(table, key, change, "new", columns)
+        _insert(events, change, "new", columns)
         + f" FROM ({rows}) AS old FULL JOIN foreseen_{name} AS new"
         + f" ON {' AND '.join(f'new.{one} = old.{one}' for one in keys)}"
         + f" WHERE {is_new} OR {is_gone} OR ROW(old.*) IS DISTINCT FROM ROW(new.*)"
     )
 
 
-def _insert(table: Table, key: str, change: str, side: str, columns: str) -> str:
+def _insert(events: EventTable, change: str, side: str, columns: str) -> str:
     """The statement up to its FROM; of a row that there is on both sides, the new one tells."""
+    name, table, key = events
+    concept = _own_concept(name, table)
 
     def one(column: str) -> str:
         return f"old.{column}" if side == "old" else f"coalesce(new.{column}, old.{column})"
 
     # An event of an episode is written by the rule of the event.
-    maker = "event_id" if table.name == EPISODE_EVENT else key
+    maker = "event_id" if name == EPISODE_EVENT else key
     return (
         "INSERT INTO row_difference (case_id, change, omop_table, rule_id, concept_id, columns)"
-        f" SELECT {one(key)} >> {CASE_SHIFT}, {change}, '{table.name}',"
-        f" {one(maker)} >> {ITEM_BITS} & {MAX_RULE}, {one(_own_concept(table))}, {columns}"
+        f" SELECT {one(key)} >> {CASE_SHIFT}, {change}, '{name}',"
+        f" {one(maker)} >> {ITEM_BITS} & {MAX_RULE}, {one(concept) if concept else 0}, {columns}"
     )
 
 
-def _own_concept(table: Table) -> str:
-    """The column that says what a row is."""
-    if table.name in TARGETS:
-        return TARGETS[table.name].concept_column
-    return next(column.name for column in table.columns if column.name.endswith("_concept_id"))
+def _own_concept(name: str, table: Table) -> str | None:
+    """The column that says what a row is, if a concept does."""
+    own = TARGETS[name].concept_column if name in TARGETS else None
+    if own is not None and own in table.columns:
+        return own
+    return next((column.name for column in table.columns if column.name.endswith("_concept_id")), None)
 
 
 _RANGES = "unnest(CAST(:first AS bigint[]), CAST(:last AS bigint[])) AS range (first, last)"

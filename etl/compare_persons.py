@@ -7,6 +7,7 @@ from collections import Counter
 from sqlalchemy import Connection, TextClause, text
 
 from etl.compare import Differences, ProblemKind, RowKind
+from etl.load import PERSON
 from etl.persons import ECRF
 from etl.plan import Plan
 
@@ -19,7 +20,7 @@ def compare_persons(connection: Connection, plan: Plan) -> Differences:
         {
             RowKind(row.change, table, None, row.concept_id, tuple(row.columns)): row.number
             for table, statement in (
-                ("person", _persons(plan.columns["person"])),
+                *([(PERSON, _persons(plan.columns[PERSON]))] if PERSON in plan.columns else []),
                 ("observation_period", _PERIODS),
                 ("care_site", _CARE_SITES),
             )
@@ -69,6 +70,7 @@ _HOLD = (
         CREATE TEMPORARY TABLE deciding_case AS
         SELECT DISTINCT ON (person_id) person_id, case_after.case_id, person
         FROM case_after JOIN lake.documents USING (case_id, version)
+        WHERE person IS NOT NULL
         ORDER BY person_id, document_id DESC
     """),
 )
@@ -80,7 +82,7 @@ _PERIODS = text("""
             CASE WHEN last <> observation_period_end_date THEN 'observation_period_end_date' END], NULL)
         END AS columns, count(*) AS number
     FROM (SELECT person_id, min(first_date) AS first, max(last_date) AS last
-          FROM case_after GROUP BY person_id) AS found
+          FROM case_after GROUP BY person_id HAVING bool_or(person IS NOT NULL)) AS found
     LEFT JOIN omop.observation_period AS known ON observation_period_id = found.person_id
     WHERE (first, last) IS DISTINCT FROM (observation_period_start_date, observation_period_end_date)
     GROUP BY 1, 3

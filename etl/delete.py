@@ -2,17 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Table, TextClause, text
 
 from etl.identity import case_range
 from omop_schema import OMOP, metadata
 from omop_schema.refusals import translated_rows
+from omop_schema.statements import STATEMENTS
 
 #: Rows that are not of one case; their ids come from landing.
 SHARED = frozenset(
     {"person", "observation_period", "care_site", "location", "location_history", "provider", "cohort"}
 )
+
+
+class EventTable(NamedTuple):
+    """Where the rows of cases are, and the column of their packed ids."""
+
+    name: str
+    """The OMOP table that rules write to."""
+    kept: Table
+    """That table, or the one of the lake where statements are kept that OMOP holds merged."""
+    key: str
 
 
 def delete_rows(connection: Connection, cases: Sequence[int]) -> int:
@@ -58,8 +70,8 @@ def delete_care_sites(connection: Connection) -> None:
 
 
 @cache
-def event_tables() -> tuple[tuple[Table, str], ...]:
-    """Every OMOP table that holds rows of cases, with its column of packed ids, referenced tables first.
+def event_tables() -> tuple[EventTable, ...]:
+    """Every table that holds rows of cases, referenced tables first.
 
     Not only those of today's mapping: an older one may have written others.
     """
@@ -68,21 +80,21 @@ def event_tables() -> tuple[tuple[Table, str], ...]:
     for table in tables:
         key = next(iter(table.primary_key.columns), None)
         if table.name == "fact_relationship":
-            found.append((table, "fact_id_1"))
+            found.append(EventTable(table.name, table, "fact_id_1"))
         elif key is not None and isinstance(key.type, BigInteger):
-            found.append((table, key.name))
+            found.append(EventTable(table.name, STATEMENTS.get(table.name, table), key.name))
     return tuple(found)
 
 
 @cache
 def _deletions() -> dict[str, TextClause]:
     return {
-        table.name: text(
-            f"DELETE FROM {table.schema}.{table.name} AS old"  # noqa: S608 - names of our own tables
+        name: text(
+            f"DELETE FROM {kept.fullname} AS old"  # noqa: S608 - names of our own tables
             " USING unnest(CAST(:first AS bigint[]), CAST(:last AS bigint[])) AS gone (first, last)"
             f" WHERE old.{key} BETWEEN gone.first AND gone.last"
         )
-        for table, key in reversed(event_tables())
+        for name, kept, key in reversed(event_tables())
     }
 
 

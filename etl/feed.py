@@ -213,9 +213,8 @@ def _texts(connection: Connection, statement: TextClause, ids: Sequence[int]) ->
 def _row_counts() -> TextClause:
     # One small range of the key for each table and case.
     counts = ", ".join(
-        f"(SELECT count(*) FROM {table.schema}.{table.name} WHERE {key} BETWEEN first AND last)"  # noqa: S608
-        f" AS {table.name}"
-        for table, key in event_tables()
+        f"(SELECT count(*) FROM {kept.fullname} WHERE {key} BETWEEN first AND last) AS {name}"  # noqa: S608
+        for name, kept, key in event_tables()
     )
     return text(
         f"SELECT document_id, {counts} FROM unnest(CAST(:ids AS bigint[]), CAST(:first AS bigint[]),"  # noqa: S608

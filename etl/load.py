@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, text
 
 from etl.delete import delete_rows
+from etl.images import store_images
 from etl.land import Landed
 from etl.persons import (
     Disagreement,
@@ -27,7 +28,10 @@ from omop_schema import OMOP
 from omop_schema.copy_text import line
 from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
+from omop_schema.statements import STATEMENTS
 
+#: The table whose row the cases of a person share. An annex, a mapping without persons, has none.
+PERSON = "person"
 #: Kinds of problems that cost a value. A concept 0 or a disagreement is reported, but everything is stored.
 LOSSES = frozenset({"invalid", "truncated"})
 
@@ -125,7 +129,8 @@ def still_valid(validator: Validator, landed: Iterable[Landed]) -> tuple[list[La
 
 def statements(made: Iterable[Made]) -> Iterator[str]:
     """What each case says of its person, as a line of COPY text that begins with the case_id."""
-    return (f"{each.key.case_id}\t{person}" for each in made for person in each.result.rows["person"])
+    persons = ((each, one) for each in made for one in each.result.rows.get(PERSON, ()))
+    return (f"{each.key.case_id}\t{one}" for each, one in persons)
 
 
 def _load_or_split(
@@ -150,18 +155,20 @@ def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool,
         return Counts()
     delete_rows(connection, list(before))
     store_sites(connection, (each.key.care_site_id for each in made))
-    hold_statements(connection, plan.columns["person"], statements(made))
+    hold_statements(connection, plan.columns.get(PERSON, ()), statements(made))
     _mark_loaded(connection, plan, made)
     persons = {each.key.person_id for each in made}
-    loaded = store_persons(connection, plan.columns["person"], persons)
+    loaded = store_persons(connection, plan.columns.get(PERSON, ()), persons)
     rows = _store_rows(connection, plan, made)
     _store_problems(connection, made)
+    store_images(connection, persons)
     store_observation_periods(connection, persons)
     cases = {each.key.case_id for each in made}
     disagreements = store_disagreements(connection, loaded, cases)
     known = {each.key.case_id for each in made if before.get(each.key.case_id) == each.landed.version}
     _count_for_uploads(connection, made, disagreements, known)
-    rows["person"] = len(cases & {first for first, *_ in loaded})
+    if PERSON in plan.columns:
+        rows[PERSON] = len(cases & {first for first, *_ in loaded})
     return Counts(len(made), +rows, _kinds(plan, made, disagreements))
 
 
@@ -201,9 +208,10 @@ def _store_rows(connection: Connection, plan: Plan, made: Sequence[Made]) -> Cou
     rows: Counter[str] = Counter()
     for table, columns in plan.columns.items():
         lines = [line for each in made for line in each.result.rows[table]]
-        if table != "person" and lines:
+        if table != PERSON and lines:
+            kept = STATEMENTS[table].fullname if table in STATEMENTS else f"{OMOP}.{table}"
             with translated_rows(table):
-                rows[table] = copy(connection, f"{OMOP}.{table}", columns, lines)
+                rows[table] = copy(connection, kept, columns, lines)
     return rows
 
 

@@ -32,7 +32,8 @@ def store_sites(connection: Connection, care_sites: Iterable[int | None]) -> Non
 def hold_statements(connection: Connection, columns: tuple[str, ...], lines: Iterable[str]) -> None:
     """Put what cases say of their persons in the temporary table ``statements``, until the transaction ends.
 
-    Each line is a row in COPY's text format: the case_id, then the ``columns`` of the person. Raises
+    Each line is a row in COPY's text format: the case_id, then the ``columns`` of the person; an annex has
+    neither. Raises
     RowsRefused when a value does not fit its column.
     """
     connection.execute(_CREATE_STATEMENTS)
@@ -43,11 +44,13 @@ def hold_statements(connection: Connection, columns: tuple[str, ...], lines: Ite
 def store_persons(
     connection: Connection, columns: tuple[str, ...], persons: Iterable[int]
 ) -> list[list[int]]:
-    """Let the newest loaded document of each person decide the row.
+    """Let the newest loaded document of each person decide the row; an annex, without columns, has no say.
 
     Returns the loaded cases of each person, newest document first: the first one decides. Raises RowsRefused
     when a person row breaks a constraint.
     """
+    if not columns:
+        return []
     found: dict[int, list[int]] = {}
     for row in connection.execute(_LOADED, {"persons": sorted(set(persons))}):
         found.setdefault(row.person_id, []).append(row.case_id)
@@ -149,7 +152,8 @@ _OBSERVATION_PERIODS = text("""
     INSERT INTO omop.observation_period AS known (observation_period_id, person_id,
         observation_period_start_date, observation_period_end_date, period_type_concept_id)
     SELECT person_id, person_id, min(first_date), max(last_date), :type
-    FROM lake.cases WHERE person_id = ANY(:persons) AND loaded_version IS NOT NULL
+    FROM lake.cases JOIN omop.person USING (person_id)
+    WHERE person_id = ANY(:persons) AND loaded_version IS NOT NULL
     GROUP BY person_id HAVING min(first_date) IS NOT NULL ORDER BY person_id
     ON CONFLICT (observation_period_id) DO UPDATE
     SET observation_period_start_date = excluded.observation_period_start_date,

@@ -4,10 +4,11 @@ All cases of a person come in one batch, so that two forms do not disagree becau
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from etl.land import Landed
 from etl.plan import CaseKey, Plan
@@ -43,19 +44,27 @@ def pick(
         " document::text AS document FROM picked JOIN lake.documents USING (case_id, version)"
     )
     values = {"mapping": plan.mapping, "digest": plan.digest, "after": after, "limit": limit}
-    found = [
-        Landed(
-            position=row.position,
-            key=CaseKey(row.case_id, row.person_id, row.care_site_id),
-            version=row.version,
-            document=orjson.loads(row.document),
-            upload_id=row.upload_id,
-            changed=False,
-            pending=row.loaded_version != row.version,
-        )
-        for row in connection.execute(statement, values)
-    ]
+    found = [_landed(row, row.loaded_version != row.version) for row in connection.execute(statement, values)]
     return sorted(found, key=lambda each: each.key.case_id)
+
+
+def newest(connection: Connection, cases: Iterable[int]) -> Iterator[list[Landed]]:
+    """The newest documents of these cases, to be loaded, in lists of about ``BATCH``."""
+    left = iter(cases)
+    while batch := list(islice(left, BATCH)):
+        yield [_landed(row, True) for row in connection.execute(_NEWEST, {"cases": batch})]
+
+
+def _landed(row: Row[Any], pending: bool) -> Landed:
+    return Landed(
+        position=row.position,
+        key=CaseKey(row.case_id, row.person_id, row.care_site_id),
+        version=row.version,
+        document=orjson.loads(row.document),
+        upload_id=row.upload_id,
+        changed=False,
+        pending=pending,
+    )
 
 
 def last_person(picked: Iterable[Landed]) -> int:
@@ -84,3 +93,10 @@ def count(connection: Connection, plan: Plan, which: Which) -> int:
     values = {"mapping": plan.mapping, "digest": plan.digest}
     found: int = connection.execute(statement, values).scalar_one()
     return found
+
+
+_NEWEST = text("""
+    SELECT case_id, person_id, care_site_id, version, position, upload_id, document::text AS document
+    FROM lake.cases JOIN lake.documents USING (case_id, version)
+    WHERE case_id = ANY(CAST(:cases AS integer[])) ORDER BY case_id
+""")

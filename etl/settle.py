@@ -5,19 +5,17 @@ repeats alike. Without some of them, the rest are what they would have been: a d
 one before it is a version, and one that says the same is a repeat. What is left keeps its number and place.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
-import orjson
 from sqlalchemy import Connection, text
 
 from etl.delete import delete_persons, delete_rows
-from etl.land import Landed
-from etl.load import Counts, Failure, load, still_valid
+from etl.images import store_images
+from etl.load import PERSON, Counts, Failure, load, still_valid
 from etl.persons import store_disagreements, store_observation_periods, store_persons
-from etl.pick import BATCH
-from etl.plan import CaseKey, Plan
+from etl.pick import newest
+from etl.plan import Plan
 from etl.validate import Validator
 
 
@@ -68,27 +66,10 @@ def settle(connection: Connection, upload_id: int, mapping: str, plan: Plan) -> 
 
 def _load(connection: Connection, plan: Plan, cases: Sequence[int]) -> Counts:
     counts, validator = Counts(), Validator(plan.schema)
-    for batch in _landed(connection, cases):
+    for batch in newest(connection, cases):
         valid, failures = still_valid(validator, batch)
         counts += Counts(failures=failures) + load(connection, plan, valid)
     return counts
-
-
-def _landed(connection: Connection, cases: Sequence[int]) -> Iterator[list[Landed]]:
-    left = iter(cases)
-    while batch := list(islice(left, BATCH)):
-        yield [
-            Landed(
-                position=row.position,
-                key=CaseKey(row.case_id, row.person_id, row.care_site_id),
-                version=row.version,
-                document=orjson.loads(row.document),
-                upload_id=row.upload_id,
-                changed=False,
-                pending=True,
-            )
-            for row in connection.execute(_NEWEST, {"cases": batch})
-        ]
 
 
 def _settle_persons(connection: Connection, plan: Plan, persons: Sequence[int]) -> None:
@@ -96,8 +77,9 @@ def _settle_persons(connection: Connection, plan: Plan, persons: Sequence[int]) 
     loaded = set(connection.execute(_LOADED, {"persons": list(persons)}).scalars())
     delete_persons(connection, sorted({*persons} - loaded))
     connection.execute(_FORGET_DISAGREEMENTS, {"persons": list(persons)})
-    said = store_persons(connection, plan.columns["person"], loaded)
+    said = store_persons(connection, plan.columns.get(PERSON, ()), loaded)
     store_disagreements(connection, said, ())
+    store_images(connection, persons)
     store_observation_periods(connection, persons)
 
 
@@ -228,18 +210,13 @@ _SETTLE = (
         WHERE case_id = ANY(CAST(:lost AS integer[]))
     """),
 )
-_NEWEST = text("""
-    SELECT case_id, person_id, care_site_id, version, position, upload_id, document::text AS document
-    FROM lake.cases JOIN lake.documents USING (case_id, version)
-    WHERE case_id = ANY(CAST(:cases AS integer[])) ORDER BY case_id
-""")
 _NOT_LOADED = text("""
     UPDATE lake.cases SET loaded_version = NULL
     WHERE case_id = ANY(CAST(:lost AS integer[])) AND plan IS NULL
 """)
 _LOADED = text("""
     SELECT DISTINCT person_id FROM lake.cases
-    WHERE person_id = ANY(CAST(:persons AS bigint[])) AND loaded_version IS NOT NULL
+    WHERE person_id = ANY(CAST(:persons AS bigint[])) AND loaded_version IS NOT NULL AND person IS NOT NULL
 """)
 _FORGET_DISAGREEMENTS = text("""
     DELETE FROM lake.problems USING lake.cases

@@ -227,6 +227,13 @@ curations = Table(
         index=True,
         comment="The case that its rows are of; NULL: its series is not known yet",
     ),
+    Column(
+        "everywhere",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="Whether its sender may post to patients of any organisation",
+    ),
     Column("curation_function", Text, nullable=False, comment="motion_correction, segmentation, ..."),
     Column("source_series_uid", Text, nullable=False, index=True, comment="The DICOM series it is about"),
     Column("static_series_uid", Text, comment="The series it was registered to; coregistration alone"),

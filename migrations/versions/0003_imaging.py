@@ -682,6 +682,17 @@ def _extend_curations() -> None:
     op.add_column(
         "curations",
         sa.Column(
+            "everywhere",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="Whether its sender may post to patients of any organisation",
+        ),
+        schema="lake",
+    )
+    op.add_column(
+        "curations",
+        sa.Column(
             "case_id",
             sa.Integer(),
             nullable=True,

@@ -15,7 +15,7 @@ from omop_schema.clinical import person
 from omop_schema.vocabulary import concept, concept_class, domain, vocabulary
 from tests.conftest import engine_on, new_database
 
-WANT = "0003"
+WANT = "0004"
 VALID = {"valid_start_date": date(1970, 1, 1), "valid_end_date": date(2099, 12, 31)}
 
 
@@ -192,7 +192,7 @@ def test_a_newer_database_is_refused_and_left_alone(upgraded):
     with upgraded.begin() as connection:
         connection.execute(text("UPDATE lake.alembic_version SET version_num = '0999'"))
     assert migrations.state(upgraded) == migrations.State("newer", "0999", WANT)
-    with pytest.raises(migrations.NewerDatabase, match=r"'0999'.*'0002': update oncolake"):
+    with pytest.raises(migrations.NewerDatabase, match=rf"'0999'.*'{WANT}': update oncolake"):
         migrations.upgrade(upgraded)
     assert migrations.state(upgraded).have == "0999"
 

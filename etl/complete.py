@@ -1,0 +1,81 @@
+"""Complete: curations that waited for their series become cases of the series' patient, and are loaded.
+
+A curation names no patient, but a series. Until that series is in OMOP, the curation is landed and pending.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from sqlalchemy import Connection, text
+
+from etl.land import Landed
+from etl.load import Counts, load, still_valid
+from etl.pick import BATCH, newest
+from etl.plan import Plan
+from etl.validate import Validator
+
+
+def complete(
+    connection: Connection, plan_of: Callable[[], Plan], persons: Iterable[int] | None = None
+) -> Counts:
+    """Load the pending curations whose series is known by now: of these persons, or of all.
+
+    ``plan_of`` gives the Plan of curations, and is asked only when there is something to do. The connection
+    must be outside a transaction. A curation that is not its sender's to post stays pending. Where loading
+    is cut short, the case is a landed one like others, and loaded as they are.
+    """
+    values = {"persons": None if persons is None else sorted(set(persons)), "limit": BATCH}
+    counts = Counts()
+    while found := _become_cases(connection, values):
+        plan = plan_of()
+        valid, failures = still_valid(Validator(plan.schema), found)
+        counts += Counts(failures=failures) + load(connection, plan, valid)
+    return counts
+
+
+def _become_cases(connection: Connection, values: Mapping[str, object]) -> list[Landed]:
+    with connection.begin():
+        connection.execute(_WAITING, values)
+        cases = sorted(set(connection.execute(_CASES).scalars()))
+        return [each for batch in newest(connection, cases) for each in batch]
+
+
+# Each string is one round trip. Whoever makes a case locks its patient first.
+_WAITING = text("""
+    DROP TABLE IF EXISTS waiting;
+
+    CREATE TEMPORARY TABLE waiting ON COMMIT DROP AS
+    SELECT curation_id, curations.upload_id, digest, image.person_id, patients.patient_id, owner.organisation,
+        curation_function || ' ' || left(encode(digest, 'hex'), 16) AS form
+    FROM lake.curations JOIN lake.uploads USING (upload_id)
+    JOIN omop.radiology_image AS image ON image.series_instance_uid = source_series_uid
+    JOIN lake.patients ON patients.person_id = image.person_id
+    CROSS JOIN LATERAL (
+        SELECT cases.organisation FROM lake.cases
+        WHERE cases.person_id = image.person_id ORDER BY case_id LIMIT 1) AS owner
+    WHERE curations.case_id IS NULL
+        AND (CAST(:persons AS bigint[]) IS NULL OR image.person_id = ANY(CAST(:persons AS bigint[])))
+        AND (everywhere OR owner.organisation = uploads.organisation)
+    ORDER BY curation_id LIMIT :limit;
+
+    SELECT FROM waiting JOIN lake.patients USING (person_id)
+    ORDER BY person_id FOR NO KEY UPDATE OF patients
+""")
+# The same document from two organisations is one case.
+_CASES = text("""
+    INSERT INTO lake.cases (mapping, patient_id, form, person_id, organisation, version)
+    SELECT DISTINCT 'curation', patient_id, form, person_id, organisation, 1 FROM waiting
+    ON CONFLICT DO NOTHING;
+
+    INSERT INTO lake.documents (case_id, version, upload_id, position, digest, document)
+    SELECT DISTINCT ON (case_id) case_id, 1, waiting.upload_id, 1, waiting.digest, document
+    FROM waiting JOIN lake.curations USING (curation_id)
+    JOIN lake.cases USING (patient_id, form)
+    WHERE cases.mapping = 'curation'
+        AND NOT EXISTS (SELECT FROM lake.documents AS known WHERE known.case_id = cases.case_id)
+    ORDER BY case_id, curation_id;
+
+    UPDATE lake.curations SET case_id = cases.case_id
+    FROM waiting JOIN lake.cases USING (patient_id, form)
+    WHERE cases.mapping = 'curation' AND curations.curation_id = waiting.curation_id
+    RETURNING curations.case_id
+""")

@@ -1,0 +1,201 @@
+"""Studies and series as OMOP holds them: merged from what all cases of a person say of them.
+
+The scan of its headers knows a series best; the form knows when it was made, at which visit, by which
+procedure. Of several that say the same thing, the newest case counts. A row keeps its id as long as there is
+a statement of that id, so that lineage leads from it to a case; no row is made before there is a person.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+
+from sqlalchemy import Connection, Table, TextClause, text
+
+from etl.delete import delete_rows
+from omop_schema.imaging import radiology_image, radiology_occurrence
+from omop_schema.statements import FOLLOWS, STATEMENTS
+
+#: The mapping of scanned headers.
+HEADERS = "dicom"
+
+
+def store_images(connection: Connection, persons: Iterable[int]) -> None:
+    """Merge anew what is said of the studies and series of these persons, in the caller's transaction.
+
+    Curations of series that are no longer known are released: they wait for their series again. A statement
+    on another person's study or series is not merged, and its case has a problem.
+    """
+    values = {"persons": sorted(set(persons)), "headers": HEADERS}
+    if not connection.execute(_ANY, values).scalar_one():
+        return
+    release_curations(connection, connection.execute(_WITHOUT_SERIES, values).scalars().all())
+    for statement in _statements():
+        connection.execute(statement, values)
+
+
+def release_curations(connection: Connection, cases: Iterable[int]) -> int:
+    """Forget these cases of curations, but not the curations, and say how many rows went."""
+    released = list(cases)
+    if not released:
+        return 0
+    rows = delete_rows(connection, released)
+    for statement in _RELEASE:
+        connection.execute(statement, {"cases": released})
+    return rows
+
+
+def contenders(connection: Connection, persons: Iterable[int]) -> list[int]:
+    """Other persons whose cases speak of studies or series that these persons have now."""
+    return list(connection.execute(_CONTENDERS, {"persons": list(persons)}).scalars())
+
+
+@cache
+def _statements() -> tuple[TextClause, ...]:
+    study = "study_instance_uid"
+    return (
+        _renumber(radiology_image, "series_instance_uid"),
+        _renumber(radiology_occurrence, study),
+        _forget(radiology_image, "series_instance_uid"),
+        _forget(radiology_occurrence, study),
+        _merge(radiology_occurrence, study),
+        _merge(radiology_image, "series_instance_uid"),
+        _COUNT,
+        _LINK_FEATURES,
+        _UNTELL,
+        _tell(radiology_occurrence, study),
+        _tell(radiology_image, "series_instance_uid"),
+    )
+
+
+def _key(table: Table) -> str:
+    return next(iter(table.primary_key.columns)).name
+
+
+def _renumber(table: Table, uid: str) -> TextClause:
+    """Take ids away that are no statement's on the same UID any more; merging gives others."""
+    key, said = _key(table), STATEMENTS[table.name]
+    return text(
+        f"UPDATE omop.{table.name} AS known SET {key} = -{key}"  # noqa: S608 - names of our own tables
+        f" WHERE person_id = ANY(:persons) AND {key} > 0 AND NOT EXISTS (SELECT FROM lake.{said.name} AS said"
+        f" WHERE said.{key} = known.{key} AND said.{uid} = known.{uid} AND said.person_id = known.person_id)"
+    )
+
+
+def _forget(table: Table, uid: str) -> TextClause:
+    said = STATEMENTS[table.name]
+    return text(
+        f"DELETE FROM omop.{table.name} AS known"  # noqa: S608 - names of our own tables
+        f" WHERE person_id = ANY(:persons) AND NOT EXISTS (SELECT FROM lake.{said.name} AS said"
+        f" WHERE said.person_id = known.person_id AND said.{uid} = known.{uid})"
+    )
+
+
+def _merge(table: Table, uid: str) -> TextClause:
+    key, said = _key(table), STATEMENTS[table.name]
+    columns = [each.name for each in table.columns if each.name not in {key, "person_id", uid, *FOLLOWS}]
+    parent = "radiology_occurrence_id" if table is radiology_image else None
+    names = ["person_id", uid, *columns, *([parent] if parent else [])]
+    picked = [f"merged.{name}" for name in ["person_id", uid, *columns]]
+    picked += [f"study.{parent}"] if parent else []
+    join = " JOIN omop.radiology_occurrence AS study USING (study_instance_uid, person_id)" if parent else ""
+    new, old = (", ".join(f"{row}.{name}" for name in (key, *names)) for row in ("excluded", "known"))
+    return text(
+        f"WITH said AS (SELECT said.*, cases.case_id, cases.mapping = :headers AS header"  # noqa: S608
+        f" FROM lake.{said.name} AS said JOIN omop.person USING (person_id)"
+        f" JOIN lake.cases ON cases.case_id = (said.{key} >> 32)::integer"
+        f" WHERE said.person_id = ANY(:persons)), merged AS (SELECT person_id, {uid},"
+        f" min({key}) AS first, array_agg({key}) AS ids, {', '.join(_first(table, name) for name in columns)}"
+        f" FROM said GROUP BY person_id, {uid})"
+        f" INSERT INTO omop.{table.name} AS known ({key}, {', '.join(names)})"
+        f" SELECT coalesce(old.{key}, merged.first), {', '.join(picked)} FROM merged{join}"
+        f" LEFT JOIN omop.{table.name} AS old ON old.{uid} = merged.{uid} AND old.{key} = ANY(merged.ids)"
+        f" ORDER BY merged.{uid} ON CONFLICT ({uid}) DO UPDATE SET ({key}, {', '.join(names)}) = ROW ({new})"
+        f" WHERE known.person_id = excluded.person_id AND ({old}) IS DISTINCT FROM ({new})"
+    )
+
+
+def _first(table: Table, name: str) -> str:
+    """The first that is said of a column: by the headers, but for days and links by the form."""
+    key, column = _key(table), table.columns[name]
+    mapped = name.endswith("concept_id")
+    value = f"nullif({name}, 0)" if mapped else name
+    form_first = name.endswith(("_date", "_datetime")) or name in _LINKS
+    order = f"header {'ASC' if form_first else 'DESC'}, case_id DESC, {key}"
+    found = f"(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[1]"
+    return f"coalesce({found}, 0) AS {name}" if mapped and not column.nullable else f"{found} AS {name}"
+
+
+def _tell(table: Table, uid: str) -> TextClause:
+    """A problem for each statement on what is another person's."""
+    key, said = _key(table), STATEMENTS[table.name]
+    return text(
+        "INSERT INTO lake.problems (case_id, version, rule_id, kind, path, reason)"  # noqa: S608
+        f" SELECT cases.case_id, cases.loaded_version, (said.{key} >> 20 & 4095)::smallint, 'invalid',"
+        f" coalesce((SELECT item_path FROM lake.lineage(said.{key})), '$'), '{uid}{_ANOTHERS}'"
+        f" FROM lake.{said.name} AS said JOIN omop.person USING (person_id)"
+        f" JOIN lake.cases ON cases.case_id = (said.{key} >> 32)::integer"
+        " WHERE said.person_id = ANY(:persons) AND cases.loaded_version IS NOT NULL"
+        f" AND NOT EXISTS (SELECT FROM omop.{table.name} AS known"
+        f" WHERE known.{uid} = said.{uid} AND known.person_id = said.person_id)"
+        f" ORDER BY said.{key}"
+    )
+
+
+#: Ends what is told of a statement on another patient's study or series, after the name of the UID.
+_ANOTHERS = " is that of another patient; nothing of it was stored"
+_LINKS = ("visit_occurrence_id", "procedure_occurrence_id", "condition_occurrence_id")
+
+_ANY = text("""
+    SELECT EXISTS (SELECT FROM lake.study_statements WHERE person_id = ANY(:persons))
+        OR EXISTS (SELECT FROM lake.series_statements WHERE person_id = ANY(:persons))
+        OR EXISTS (SELECT FROM omop.radiology_occurrence WHERE person_id = ANY(:persons))
+        OR EXISTS (
+            SELECT FROM lake.curations JOIN lake.cases USING (case_id) WHERE person_id = ANY(:persons))
+""")
+# A series is known that a case speaks of, of a person that there is.
+_WITHOUT_SERIES = text("""
+    SELECT DISTINCT case_id FROM lake.curations JOIN lake.cases USING (case_id)
+    WHERE person_id = ANY(:persons) AND NOT EXISTS (
+        SELECT FROM lake.series_statements AS said JOIN omop.radiology_image AS image
+            USING (person_id, series_instance_uid)
+        WHERE said.person_id = cases.person_id AND said.series_instance_uid = source_series_uid)
+    ORDER BY case_id
+""")
+_RELEASE = (
+    text("UPDATE lake.curations SET case_id = NULL WHERE case_id = ANY(:cases)"),
+    *(
+        text(f"DELETE FROM lake.{table} WHERE case_id = ANY(:cases)")  # noqa: S608 - names of our own tables
+        for table in ("problems", "repeats", "documents", "cases")
+    ),
+)
+_CONTENDERS = text("""
+    SELECT DISTINCT said.person_id
+    FROM omop.radiology_occurrence AS known JOIN lake.study_statements AS said USING (study_instance_uid)
+    WHERE known.person_id = ANY(:persons) AND said.person_id <> ALL(:persons)
+    UNION
+    SELECT DISTINCT said.person_id
+    FROM omop.radiology_image AS known JOIN lake.series_statements AS said USING (series_instance_uid)
+    WHERE known.person_id = ANY(:persons) AND said.person_id <> ALL(:persons)
+""")
+_UNTELL = text(
+    f"""
+    DELETE FROM lake.problems USING lake.cases
+    WHERE problems.case_id = cases.case_id AND person_id = ANY(:persons)
+        AND kind = 'invalid' AND reason LIKE '%{_ANOTHERS}'
+"""  # noqa: S608 - our own words
+)
+_COUNT = text("""
+    UPDATE omop.radiology_occurrence AS study
+    SET count_of_series = counted.series, image_total_count = counted.images
+    FROM (
+        SELECT radiology_occurrence_id, count(image_id) AS series, sum(image_count) AS images
+        FROM omop.radiology_occurrence LEFT JOIN omop.radiology_image USING (radiology_occurrence_id)
+        WHERE radiology_occurrence.person_id = ANY(:persons) GROUP BY radiology_occurrence_id) AS counted
+    WHERE study.radiology_occurrence_id = counted.radiology_occurrence_id
+        AND (count_of_series, image_total_count) IS DISTINCT FROM (counted.series, counted.images)
+""")
+_LINK_FEATURES = text("""
+    UPDATE omop.image_feature SET image_occurrence_id = image_id
+    FROM omop.radiology_image AS image
+    WHERE image_feature.series_instance_uid = image.series_instance_uid
+        AND image_feature.person_id = ANY(:persons) AND image_occurrence_id IS DISTINCT FROM image_id
+""")
