@@ -7,8 +7,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import requests
+from dicomweb_client.api import DICOMwebClient
 from fastapi import FastAPI
+from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.valuerep import PersonName
 from sqlalchemy import Engine, text
 
 from api.http.app import create_app
@@ -478,6 +482,30 @@ ATTACKS = [
     "x" * 5000,
     "<script>",
 ]
+
+
+def test_a_dicomweb_client_finds_reads_and_pages(search: Search) -> None:
+    """What is sent can be read by others: here dicomweb-client, and pydicom."""
+    client = DICOMwebClient(str(search.client.base_url), headers=search.issuer.headers(["modellers"]))
+    studies = client.search_for_studies(fields=["StudyDescription"], search_filters={"PatientID": "PCa-1"})
+    read = [Dataset.from_json(each) for each in studies]
+    assert [each.StudyInstanceUID for each in read] == ["1.2.2", "1.2.1"]
+    assert read[1].StudyDescription == "MRI Prostate"
+    assert read[1].PatientName == PersonName("Ångström^Åsa")
+    assert read[1].StudyDate == "20000121"
+    assert read[1].ModalitiesInStudy == ["MR", "SEG"]
+    series = client.search_for_series(
+        "1.2.1", fields=["all", "PixelSpacing"], search_filters={"Modality": "MR"}
+    )
+    assert [Dataset.from_json(each).SeriesInstanceUID for each in series] == ["1.2.1.2", "1.2.1.1"]
+    assert Dataset.from_json(series[1]).PixelSpacing == [0.5, 0.5]
+    every = client.search_for_series(limit=2, get_remaining=True, fields=["all"])
+    assert [Dataset.from_json(each).SeriesInstanceUID for each in every] == SERIES
+    fuzzy = client.search_for_studies(fuzzymatching=True, search_filters={"PatientName": "jo do"})
+    assert [Dataset.from_json(each).RetrieveURL for each in fuzzy] == [f"{WADO}/studies/1.2.4"]
+    assert client.search_for_studies(search_filters={"StudyDate": "19990101-19991231"}) == []
+    with pytest.raises(requests.HTTPError, match="400"):
+        client.search_for_studies(limit=201)
 
 
 def test_attacks_find_nothing_in_any_parameter(search: Search) -> None:
