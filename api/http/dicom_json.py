@@ -1,7 +1,6 @@
 """The DICOM JSON model (PS3.18, F): attributes and their values as DICOM clients read them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,37 +8,45 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from etl.find.attributes import Attribute
 
-Dataset = dict[str, dict[str, Any]]
+Element = dict[str, Any]
+Dataset = dict[str, Element]
 
-_NUMBERS = frozenset({"DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"})
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
-def dataset(told: Iterable[tuple[Attribute, Any]]) -> Dataset:
-    """A study or series; an attribute without a value has its representation alone."""
-    found = {attribute.tag: element(attribute.vr, value) for attribute, value in told}
-    return dict(sorted(found.items()))
+def datasets(attributes: Sequence[Attribute], rows: Sequence[Sequence[Any]]) -> list[Dataset]:
+    """Studies or series, each with these attributes; one without a value has its representation alone.
+
+    The values are as the lake has them: natural JSON, a date or a number; a list where there are several.
+    """
+    columns = sorted((each.tag, place, _Column(each.vr)) for place, each in enumerate(attributes))
+    return [{tag: column.element(row[place]) for tag, place, column in columns} for row in rows]
 
 
-def element(vr: str, value: Any) -> dict[str, Any]:
-    """One attribute. ``value`` is as the lake has it: natural JSON, a date, a number; a list of several."""
-    values = [_value(vr, each) for each in (value if isinstance(value, list) else [value])]
-    if all(each in (None, "") for each in values):
-        return {"vr": vr}
-    return {"vr": vr, "Value": values}
+class _Column(dict[Any, Element]):
+    """Elements by value: those of a page repeat, as its series are of few studies."""
+
+    def __init__(self, vr: str) -> None:
+        super().__init__()
+        self._vr = vr
+
+    def __missing__(self, value: Any) -> Element:
+        self[value] = found = element(self._vr, value)
+        return found
+
+    def element(self, value: Any) -> Element:
+        return element(self._vr, value) if isinstance(value, list) else self[value]
 
 
-def _value(vr: str, value: Any) -> Any:
+def element(vr: str, value: Any) -> Element:
+    """One attribute."""
     if value is None or value == "":
-        return None
-    if vr == "SQ":
-        return _item(value)
-    if vr == "PN":
-        return _name(str(value))
-    if vr in _NUMBERS:
-        return _number(value)
-    plain = value.isoformat() if isinstance(value, date) else str(value)
-    return plain.replace({"DA": "-", "TM": ":"}.get(vr, "\0"), "")
+        return {"vr": vr}
+    write = _WRITE.get(vr, str)
+    if not isinstance(value, list):
+        return {"vr": vr, "Value": [write(value)]}
+    values = [None if each is None or each == "" else write(each) for each in value]
+    return {"vr": vr} if all(each is None for each in values) else {"vr": vr, "Value": values}
 
 
 def _number(value: Any) -> Any:
@@ -49,9 +56,8 @@ def _number(value: Any) -> Any:
     return value if isinstance(value, int | float) else str(value)
 
 
-def _name(name: str) -> dict[str, str] | None:
-    groups: Sequence[str] = name.split("=")
-    found = {group: part for group, part in zip(_GROUPS, groups, strict=False) if part}
+def _name(name: Any) -> dict[str, str] | None:
+    found = {group: part for group, part in zip(_GROUPS, str(name).split("="), strict=False) if part}
     return found or None
 
 
@@ -63,3 +69,12 @@ def _item(item: Mapping[str, Any]) -> Dataset:
         if tag is not None:
             found[f"{tag:08X}"] = element(dictionary_VR(tag), value)
     return dict(sorted(found.items()))
+
+
+_WRITE: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"), _number),
+    "DA": lambda day: str(day).replace("-", ""),
+    "PN": _name,
+    "SQ": _item,
+    "TM": lambda time: str(time).replace(":", ""),
+}

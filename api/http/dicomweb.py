@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.http.access import Reading, saw
-from api.http.dicom_json import Dataset, dataset
+from api.http.dicom_json import Dataset, datasets
 from api.http.dicomweb_examples import SERIES, SERIES_OF_STUDY, STUDIES
 from api.http.dicomweb_query import read_query
 from api.http.errors import ApiError
@@ -20,15 +20,19 @@ from api.http.lake import Lake, Shared
 from api.http.principal import Access
 from api.http.settings import Settings
 from etl.feed import Reader
-from etl.find.attributes import Level
+from etl.find.attributes import Attribute, Level
 from etl.find.images import Found, Search, find
 
 router = APIRouter(tags=["Images"])
 
 MEDIA_TYPE = "application/dicom+json"
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
-_RETRIEVE_URL = "00081190"
-_STUDY, _SERIES = "0020000D", "0020000E"
+#: Where the image store has a study or series (PS3.18, 10.4), and the tags of the UIDs that lead there.
+_RETRIEVE_URL = Attribute("RetrieveURL", "00081190", "UR", "study", "always", "")
+_PLACES: dict[Level, dict[str, str]] = {
+    "study": {"studies": "0020000D"},
+    "series": {"studies": "0020000D", "series": "0020000E"},
+}
 _REFUSED = re.compile(r";\s*q=0(\.0*)?\s*(;|$)")
 
 
@@ -69,17 +73,13 @@ def _search(
 
 
 def _datasets(search: Search, found: Sequence[Found], root: str | None) -> list[Dataset]:
-    datasets = [dataset(zip(search.told, each.values, strict=True)) for each in found]
-    if root is not None:
-        for each in datasets:
-            each[_RETRIEVE_URL] = {"vr": "UR", "Value": [_address(root, each, search.level)]}
-    return datasets
-
-
-def _address(root: str, found: Dataset, level: Level) -> str:
-    """Where the image store has it (PS3.18, 10.4)."""
-    study = f"{root}/studies/{found[_STUDY]['Value'][0]}"
-    return study if level == "study" else f"{study}/series/{found[_SERIES]['Value'][0]}"
+    rows = [each.values for each in found]
+    if root is None:
+        return datasets(search.told, rows)
+    tags = [each.tag for each in search.told]
+    places = [(name, tags.index(tag)) for name, tag in _PLACES[search.level].items()]
+    told = [(*row, root + "".join(f"/{name}/{row[place]}" for name, place in places)) for row in rows]
+    return datasets((*search.told, _RETRIEVE_URL), told)
 
 
 def _check_accept(headers: Sequence[str]) -> None:

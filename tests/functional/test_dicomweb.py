@@ -292,6 +292,13 @@ def test_among_all_series_each_has_the_attributes_of_its_study_too(search: Searc
     assert search.found("/series?SeriesInstanceUID=1.2.1.1") == [dict(sorted((study | series).items()))]
 
 
+def test_attributes_come_in_the_order_of_their_tags(search: Search) -> None:
+    for address in ("/studies?includefield=all", "/series?includefield=Rows&Modality=MR"):
+        for each in search.found(address):
+            assert list(each) == sorted(each)
+            assert "00081190" in each
+
+
 def test_fields_can_be_added(search: Search) -> None:
     usual = search.found("/studies/1.2.1/series?SeriesInstanceUID=1.2.1.1")[0]
 
