@@ -109,7 +109,8 @@ def _decide(request: Request, scope: str, action: Action) -> Access:
             _write(request, refused, durable=False)
         except DatabaseError as away:
             # Nothing is revealed by a refusal: the client gets it, the log keeps that it has no row.
-            _LOG.warning("request %s was refused without a row in lake.audit: %s", refused.request_id, away)
+            logged_id = request.state.logged_id
+            _LOG.warning("request %s was refused without a row in lake.audit: %s", logged_id, away)
         raise
 
 
@@ -138,7 +139,8 @@ def _write_after(request: Request, decision: Decision, seen: Sequence[Sight], *,
     try:
         _write(request, decision, seen, durable=durable)
     except DatabaseError as away:
-        _LOG.warning("what request %s wrote has no row in lake.audit: %s", decision.request_id, away)
+        logged_id = request.state.logged_id
+        _LOG.warning("what request %s wrote has no row in lake.audit: %s", logged_id, away)
 
 
 may_read = _guarded("metadata:read", "read")

@@ -149,10 +149,15 @@ def test_the_printed_lines_work_as_printed_and_so_does_a_token(
         assert (status, removed["cases"], removed["documents"]) == (200, 1, 1)
         assert service.ask("DELETE", "/patients/Named-In-No-Log")[0] == 404
         assert service.ask("GET", "/nowhere/Named-In-No-Log")[0] == 404
+        chosen = {"X-Request-ID": "Named-In-No-Log"}
+        assert service.ask("GET", "/uploads/999", **chosen)[0] == 404
+        assert service.ask("GET", "/uploads/999", **chosen, Authorization="Bearer a b")[0] == 400
         assert stop(service) == 0
     log = "".join(service.said)
     assert "GET /patients/{patientID:path} 200" in log
     assert "DELETE /patients/{patientID:path} 200" in log
+    assert re.search(r"GET /patients/\{patientID:path\} 200 \d+ ms 127\.0\.0\.1 [0-9a-f-]{36}\n", log)
+    assert re.search(r"GET /uploads/\{id\} 404 \d+ ms 127\.0\.0\.1 -\n", log), "the client chose its id"
     assert "GET (no such route) 404" in log
     assert "Named-In-No-Log" not in log
     assert service.token[:40] not in log

@@ -259,7 +259,7 @@ def test_a_read_that_cannot_be_recorded_is_not_answered(
         answers = [
             service.get("/probe/patients/a", headers=ISSUER.headers()),
             service.post("/probe/posts", headers=ISSUER.headers()),
-            service.get("/probe/lists"),
+            service.get("/probe/lists", headers={"X-Request-ID": "PCa-4711"}),
         ]
     finally:
         with audited.begin() as connection:
@@ -267,4 +267,5 @@ def test_a_read_that_cannot_be_recorded_is_not_answered(
     # A refusal reveals nothing: it is given, and the log keeps that it has no row.
     assert [each.status_code for each in answers] == [503, 503, 401]
     assert [each.headers.get("Retry-After") for each in answers] == ["5", "5", None]
-    assert "was refused without a row in lake.audit" in caplog.text
+    assert "request - was refused without a row in lake.audit" in caplog.text
+    assert "PCa-4711" not in caplog.text
