@@ -244,13 +244,16 @@ def _names(column: str) -> str:
 # than its own: what names a word of another's would be gone.
 _FORGET_NAME = (
     text(f"""
-        UPDATE lake.uploads
-        SET source = CASE WHEN strpos(lower(source), lower(:patient)) > 0 THEN '' ELSE source END,
-            idempotency_key = CASE WHEN strpos(lower(idempotency_key), lower(:patient)) > 0 THEN NULL
-                ELSE idempotency_key END
-        WHERE upload_id = ANY(CAST(:uploads AS bigint[]))
-            OR ((:everywhere OR organisation = :remover)
-                AND ({_names("source")} OR {_names("idempotency_key")}))
+        UPDATE lake.uploads SET source = ''
+        WHERE (upload_id = ANY(CAST(:uploads AS bigint[])) AND strpos(lower(source), lower(:patient)) > 0)
+            OR ((:everywhere OR organisation = :remover) AND {_names("source")})
+    """),  # noqa: S608
+    text(f"""
+        DELETE FROM lake.idempotency_keys USING lake.uploads
+        WHERE idempotency_keys.upload_id = uploads.upload_id
+            AND ((uploads.upload_id = ANY(CAST(:uploads AS bigint[]))
+                    AND strpos(lower(idempotency_key), lower(:patient)) > 0)
+                OR ((:everywhere OR organisation = :remover) AND {_names("idempotency_key")}))
     """),  # noqa: S608
     text(f"""
         UPDATE lake.audit SET request_id = ''
@@ -278,10 +281,12 @@ _NOT_WHOLE = text("""
 _CLOSE = (
     text("DELETE FROM lake.violations WHERE upload_id = ANY(CAST(:uploads AS bigint[]))"),
     text("""
-        UPDATE lake.uploads SET outcome = 'withdrawn', source = '', idempotency_key = NULL, sha256 = '',
+        UPDATE lake.uploads SET outcome = 'withdrawn', source = '', sha256 = '',
             finished_at = coalesce(finished_at, now())
         WHERE upload_id = ANY(CAST(:uploads AS bigint[]))
     """),
+    # Now that nobody may give them another.
+    text("DELETE FROM lake.idempotency_keys WHERE upload_id = ANY(CAST(:uploads AS bigint[]))"),
 )
 _UPLOAD = text("""
     SELECT mapping, organisation FROM lake.uploads

@@ -37,7 +37,6 @@ uploads = Table(
     Column("organisation", Text, comment="Whose it is; NULL: sent from the command line"),
     Column("source", Text, nullable=False, comment="The file's path, or the request's part name"),
     Column("mapping", Text, nullable=False, comment="The mapping, or curationMeta"),
-    Column("idempotency_key", Text, comment="The request's Idempotency-Key"),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     Column("outcome", Text, nullable=False, server_default=text("'received'")),
@@ -63,14 +62,18 @@ Index(
     postgresql_where=text("outcome <> 'withdrawn'"),
     postgresql_nulls_not_distinct=True,
 )
-Index(
-    "uq_uploads_idempotency_key",
-    uploads.c.uploader,
-    uploads.c.idempotency_key,
-    unique=True,
-    postgresql_where=text("idempotency_key IS NOT NULL AND outcome <> 'withdrawn'"),
-)
 Index("ix_uploads_organisation", uploads.c.organisation, uploads.c.upload_id)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("uploader", Text, primary_key=True, comment="Whose key it is: a token's subject"),
+    Column("idempotency_key", Text, primary_key=True, comment="As sent, without its quotes"),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    schema=LAKE,
+    comment="The Idempotency-Keys of requests, each with the upload that its bytes are",
+)
 
 violations = Table(
     "violations",

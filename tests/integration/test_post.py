@@ -16,6 +16,7 @@ from etl.post import Posted, made_of, post
 from etl.receive import KeyReused, Sender
 from etl.rehearse import Rehearsal, rehearse
 from etl.validate import Validator
+from etl.withdraw import Remover, withdraw_upload
 from omop_schema.database import DatabaseBusy
 from tests.plans import PLAN, case, install, renewed
 
@@ -146,6 +147,52 @@ def test_keys_are_held_to_one_request(connection: Connection) -> None:
         send(connection, case("P1"), key="k", sender=replace(FORTH, organisation="uke"))
     assert query(connection, "SELECT count(*) FROM lake.uploads") == [(1,)]
     assert send(connection, case("P2"), key="k", sender=UKE).cases
+
+
+def test_a_key_is_held_to_its_request_also_where_the_bytes_came_before(connection: Connection) -> None:
+    first = send(connection, case("P1"))
+    assert send(connection, case("P1"), key="k").upload_id == first.upload_id
+    with pytest.raises(KeyReused, match=f"upload {first.upload_id}"):
+        send(connection, case("P2"), key="k")
+    assert send(connection, case("P1"), key="another").repeated, "a request may come with several keys"
+    second = send(connection, case("P2"))
+    with pytest.raises(KeyReused):
+        send(connection, case("P2"), key="k")
+    assert query(connection, "SELECT upload_id, idempotency_key FROM lake.idempotency_keys ORDER BY 2") == [
+        (first.upload_id, "another"),
+        (first.upload_id, "k"),
+    ]
+    assert query(connection, "SELECT max(upload_id) FROM lake.uploads") == [(second.upload_id,)]
+
+
+def test_a_key_is_free_again_when_its_upload_is_withdrawn(connection: Connection) -> None:
+    first = send(connection, case("P1"), key="k")
+    withdraw_upload(connection, first.upload_id, PLAN, Remover("root"))
+    assert query(connection, "SELECT * FROM lake.idempotency_keys") == []
+    assert send(connection, case("P2"), key="k").cases
+    assert query(connection, "SELECT count(*) FROM lake.idempotency_keys") == [(1,)]
+
+
+def test_one_key_for_two_requests_at_once_is_one_of_theirs(base: Engine) -> None:
+    said: list[str] = []
+    barrier = threading.Barrier(4)
+
+    def work(patient: str) -> None:
+        with base.connect() as connection:
+            barrier.wait()
+            try:
+                said.append(send(connection, case(patient), key="k").outcome)
+            except KeyReused:
+                said.append("reused")
+
+    threads = [threading.Thread(target=work, args=(f"P{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(said) == ["loaded", "reused", "reused", "reused"]
+    with base.connect() as connection:
+        assert query(connection, "SELECT count(*) FROM lake.uploads") == [(1,)]
 
 
 def test_what_is_in_the_way_for_a_moment_is_waited_for(

@@ -78,8 +78,13 @@ def test_a_patient_leaves_nothing_but_a_number(base: Engine) -> None:
         "INSERT INTO lake.audit (request_id, action, scope, allowed, reason) VALUES"
         " ('retry.jane-4711.2', 'POST /usecases', 'metadata:write', true, 'reach own')",
     )
+    run(
+        base,
+        "INSERT INTO lake.idempotency_keys (uploader, idempotency_key, upload_id) VALUES"
+        " ('tester', 'jane-4711', 1), ('tester', 'both', 2), ('tester', 'try.JANE-4711.2', 4)",
+    )
     needles = ("Jane-4711", "planted value", "Planted Site")
-    assert holding(base, "Jane-4711") >= {"lake.documents", "lake.patients", "lake.uploads", "lake.audit"}
+    assert holding(base, "Jane-4711") >= {f"lake.{each}" for each in _NAMING}
     assert holding(base, "planted value") >= {"lake.documents", "omop.note", "omop.note_nlp"}
     assert "omop.care_site" in holding(base, "Planted Site")
     ((person, persons),) = query(
@@ -99,10 +104,15 @@ def test_a_patient_leaves_nothing_but_a_number(base: Engine) -> None:
         ("rejected", ""),
     ]
     assert query(base, "SELECT DISTINCT sha256 FROM lake.uploads WHERE outcome = 'withdrawn'") == [(b"",)]
+    assert query(base, "SELECT upload_id, idempotency_key FROM lake.idempotency_keys") == [(2, "both")]
     for table in ("cohort", "condition_era", "note_nlp"):
         assert query(base, f"SELECT count(*) FROM omop.{table}") == [(0,)]
     send(base, planted)
     assert query(base, "SELECT max(person_id) FROM lake.patients") == [(persons + 1,)]
+
+
+#: Tables of the lake that name a patient.
+_NAMING = ("documents", "patients", "uploads", "audit", "idempotency_keys")
 
 
 def made_by_hand(engine: Engine, patient: str) -> None:
