@@ -71,8 +71,8 @@ def receive(
 ) -> Upload:
     """The upload of these bytes to this mapping: the organisation's earlier one if they came before.
 
-    ``key`` is the request's Idempotency-Key, kept with the upload whether the bytes are new or came before.
-    Committed on return, though only the next commit makes it safe from a crash of the server. Raises KeyReused.
+    ``key`` is the request's Idempotency-Key, kept with the upload also where the bytes came before. Committed
+    on return, though only the next commit makes it safe from a crash of the server. Raises KeyReused.
     """
     values = {
         "mapping": mapping,
@@ -94,10 +94,10 @@ def receive(
 
 def _with_key(connection: Connection, found: Row[Any] | None, values: dict[str, object]) -> Row[Any] | None:
     """The upload if the key is of it now; None where it was withdrawn just now, or is not to be seen yet."""
-    mine = None if found is None else found.upload_id
-    known = connection.execute(_KEEP_KEY, {**values, "upload": mine}).scalar_one_or_none()
-    if known not in (None, mine):
-        raise KeyReused(f"this Idempotency-Key came before with another request (upload {known})")
+    upload = None if found is None else found.upload_id
+    known = connection.execute(_KEEP_KEY, {**values, "upload": upload}).one_or_none()
+    if known is not None and not known.same:
+        raise KeyReused(f"this Idempotency-Key came before with another request (upload {known.upload_id})")
     return None if known is None else found
 
 
@@ -165,7 +165,10 @@ _KEEP_KEY = text("""
     WHERE upload_id = :upload AND outcome <> 'withdrawn' FOR SHARE
     ON CONFLICT DO NOTHING;
 
-    SELECT upload_id FROM lake.idempotency_keys WHERE (uploader, idempotency_key) = (:uploader, :key)
+    SELECT upload_id, (sha256, mapping) = (:sha256, :mapping)
+        AND organisation IS NOT DISTINCT FROM :organisation AS same
+    FROM lake.idempotency_keys AS kept JOIN lake.uploads USING (upload_id)
+    WHERE (kept.uploader, idempotency_key) = (:uploader, :key)
 """)
 _CLAIM_IDLE = text("""
     SELECT upload_id FROM unnest(CAST(:uploads AS integer[])) AS asked (upload_id)

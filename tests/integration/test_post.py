@@ -1,7 +1,9 @@
 """Posting, below HTTP: what it tells, whose patient it is, and what stands in its way."""
 
+import hashlib
 import io
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -173,26 +175,58 @@ def test_a_key_is_free_again_when_its_upload_is_withdrawn(connection: Connection
     assert query(connection, "SELECT count(*) FROM lake.idempotency_keys") == [(1,)]
 
 
-def test_one_key_for_two_requests_at_once_is_one_of_theirs(base: Engine) -> None:
+@pytest.mark.parametrize("bodies", [1, 4])
+def test_of_requests_at_once_with_one_key_one_body_is_taken(base: Engine, bodies: int) -> None:
     said: list[str] = []
-    barrier = threading.Barrier(4)
+    barrier = threading.Barrier(8)
 
-    def work(patient: str) -> None:
+    def work(number: int) -> None:
         with base.connect() as connection:
             barrier.wait()
             try:
-                said.append(send(connection, case(patient), key="k").outcome)
+                said.append(send(connection, case(f"P{number % bodies}"), key="k").outcome)
             except KeyReused:
                 said.append("reused")
 
-    threads = [threading.Thread(target=work, args=(f"P{number}",)) for number in range(4)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(said) == ["loaded", "reused", "reused", "reused"]
+    assert sorted(said) == ["loaded"] * (8 // bodies) + ["reused"] * (8 - 8 // bodies)
     with base.connect() as connection:
         assert query(connection, "SELECT count(*) FROM lake.uploads") == [(1,)]
+
+
+def test_the_second_of_two_requests_with_one_key_waits_for_the_first(base: Engine) -> None:
+    answers: list[Posted] = []
+
+    def work() -> None:
+        with base.connect() as connection:
+            answers.append(send(connection, case("P1"), key="k"))
+
+    second = threading.Thread(target=work)
+    with base.connect() as connection, connection.begin():
+        content = orjson.dumps(case("P1"))
+        values = {"size": len(content), "sha256": hashlib.sha256(content).digest()}
+        upload_id = connection.execute(
+            text(
+                "INSERT INTO lake.uploads (uploader, organisation, source, mapping, bytes, sha256)"
+                " VALUES ('tool', 'forth', 'body', 'mini', :size, :sha256) RETURNING upload_id"
+            ),
+            values,
+        ).scalar_one()
+        connection.execute(
+            text("INSERT INTO lake.idempotency_keys VALUES ('tool', 'k', :upload)"), {"upload": upload_id}
+        )
+        second.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        deadline = time.monotonic() + 60
+        while not connection.execute(text(waiting)).scalar_one():
+            assert time.monotonic() < deadline, "it does not wait"
+            time.sleep(0.01)
+    second.join()
+    assert [(each.upload_id, each.outcome) for each in answers] == [(upload_id, "loaded")]
 
 
 def test_what_is_in_the_way_for_a_moment_is_waited_for(
