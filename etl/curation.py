@@ -68,7 +68,7 @@ def curate(
             pass
         return done
 
-    return persist(connection, once)
+    return persist(once)
 
 
 def _curate(

@@ -124,7 +124,7 @@ def post(
             loaded=done.loaded,
         )
 
-    return persist(connection, once)
+    return persist(once)
 
 
 def made_of(

@@ -57,6 +57,11 @@ def query(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.execute(text(statement))]
 
 
+def wait_for_locks(connection: Connection, time: str) -> None:
+    with connection.begin():
+        connection.execute(text(f"SET lock_timeout = '{time}'"))
+
+
 def test_each_problem_is_told_by_path_rule_and_kind(connection: Connection) -> None:
     posted = send(connection, case(problems=["unmapped", "invalid"]))
     (found,) = posted.cases
@@ -229,10 +234,8 @@ def test_the_second_of_two_requests_with_one_key_waits_for_the_first(base: Engin
     assert [(each.upload_id, each.outcome) for each in answers] == [(upload_id, "loaded")]
 
 
-def test_what_is_in_the_way_for_a_moment_is_waited_for(
-    base: Engine, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("etl.persist._PATIENCE", "100ms")
+def test_what_is_in_the_way_for_a_moment_is_waited_for(base: Engine, connection: Connection) -> None:
+    wait_for_locks(connection, "100ms")
     send(connection, case("P1"))
     with base.connect() as other:
         other.begin()
@@ -246,10 +249,8 @@ def test_what_is_in_the_way_for_a_moment_is_waited_for(
     assert query(connection, "SELECT count(*) FROM lake.documents") == [(2,)]
 
 
-def test_what_stays_in_the_way_is_told(
-    base: Engine, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("etl.persist._PATIENCE", "50ms")
+def test_what_stays_in_the_way_is_told(base: Engine, connection: Connection) -> None:
+    wait_for_locks(connection, "50ms")
     send(connection, case("P1"))
     with base.connect() as other, other.begin():
         other.execute(text("SELECT FROM lake.patients FOR UPDATE"))
