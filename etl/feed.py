@@ -105,7 +105,7 @@ class Page(NamedTuple, Generic[Row]):
 
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
-    """One moment of the lake, for all reads of a page; nothing can be written in it."""
+    """One moment of the lake, for all reads of a page; nothing can be written in it, or take long."""
     with connection.begin():
         connection.execute(_SNAPSHOT)
         yield
@@ -226,7 +226,8 @@ def _row_counts() -> TextClause:
 # Without statistics the planner would read whole tables, and compile a statement for longer than it runs.
 _SNAPSHOT = text("""
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off;
+    SET LOCAL statement_timeout = '20s'
 """)
 # The comparisons of rows below say no more than "=" would, but keep the planner from walking down the primary
 # key past a million rows of others: with "=" every column before the last is constant, and needs no order.
