@@ -37,8 +37,16 @@ class NotThere(Exception):
     """There is nothing of that name, or it is not the remover's."""
 
 
+class NotYours(NotThere):
+    """It is another's. Whoever asked is told no more than of what never was."""
+
+
 class NotWithdrawn(Exception):
     """It cannot be withdrawn as things are; the message says why and what next. Nothing was changed."""
+
+
+class NotYoursAlone(NotWithdrawn):
+    """It is another's too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +123,12 @@ def _withdraw_patient(connection: Connection, patient_id: str, remover: Remover)
     person_id = connection.execute(_PERSON, values).scalar_one_or_none()
     found = connection.execute(_CASES, values).all()
     covered = [remover.covers(each.organisation) for each in found] or [remover.everywhere]
-    if person_id is None or not any(covered):
+    if person_id is None:
         raise NotThere("there is no such patient")
+    if not any(covered):
+        raise NotYours("there is no such patient")
     if not all(covered):
-        raise NotWithdrawn("other providers have cases of this patient too: ask an administrator")
+        raise NotYoursAlone("other providers have cases of this patient too: ask an administrator")
     cases = [each.case_id for each in found]
     values |= {"cases": cases, "person": person_id, "remover": remover.organisation}
     values |= {"everywhere": remover.everywhere}
@@ -154,15 +164,17 @@ def _close(connection: Connection, uploads: Sequence[int]) -> None:
 
 def _withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover: Remover) -> Withdrawn:
     found = _upload(connection, upload_id)
-    if found is None or not remover.covers(found.organisation):
+    if found is None:
         raise NotThere("there is no such upload")
+    if not remover.covers(found.organisation):
+        raise NotYours("there is no such upload")
     if not _becomes_idle(connection, upload_id):
         raise NotWithdrawn("the upload is still being read: try again when it is finished")
     if (
         not remover.everywhere
         and connection.execute(_OTHERS, {"upload": upload_id, "remover": remover.organisation}).scalar_one()
     ):
-        raise NotWithdrawn("the upload holds cases of other providers too: ask an administrator")
+        raise NotYoursAlone("the upload holds cases of other providers too: ask an administrator")
     curations = connection.execute(_FORGET_CURATIONS, {"upload": upload_id}).rowcount
     try:
         settled = settle(connection, upload_id, found.mapping, plan)

@@ -32,8 +32,6 @@ _SCHEME = HTTPBearer(
     bearerFormat="JWT",
     description="A token of the identity provider, for this audience (docs/api.md)",
 )
-#: How routes refuse what an access does not cover: as if it did not exist, or belonged to somebody else.
-_NOT_COVERED = (403, 404, 409)
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)]
 
 
@@ -79,10 +77,8 @@ def _guarded(scope: str, action: Action) -> Callable[[Request, _Bearer], Iterato
         try:
             yield access
         except ApiError as error:
-            if access.reach == "own" and error.status in _NOT_COVERED:
-                ending = replace(
-                    allowed, allowed=False, reason=f"reach own does not cover it: {error.status}"
-                )
+            if error.denial:
+                ending = replace(allowed, allowed=False, reason=f"{error.denial}: {error.status}")
             raise
         finally:
             seen = sights(request)

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from api.http.access import Writing, saw
 from api.http.answers import Curated, Rehearsed, Stored, Violation
 from api.http.bodies import Body, received
-from api.http.errors import ApiError
+from api.http.errors import NOT_COVERED, ApiError
 from api.http.lake import Lake, Shared
 from api.http.principal import Access
 from api.http.write_examples import CURATION_BODY, CURATION_RESPONSES, USECASE_BODY, USECASE_RESPONSES
@@ -86,6 +86,7 @@ def _sender(access: Access) -> Sender:
         raise ApiError(
             403,
             "the token names no organisation that the case could belong to; ask the identity provider for it",
+            denial="the token names no organisation",
         )
     return Sender(principal.subject, principal.organisation, access.reach == "all")
 
@@ -145,7 +146,7 @@ def _count(request: Request, posted: Posted) -> None:
 def _refusal(foreign: bool, violations: Sequence[Rejection], upload_id: int | None = None) -> ApiError:
     upload: dict[str, Any] = {} if upload_id is None else {"upload_id": upload_id}
     if foreign:
-        return ApiError(409, f"{FOREIGN}; nothing was stored", **upload)
+        return ApiError(409, f"{FOREIGN}; nothing was stored", denial=NOT_COVERED, **upload)
     found = [Violation.of(each).model_dump() for each in violations]
     return ApiError(
         400, "not a valid document, and not stored; 'violations' says why", **upload, violations=found
