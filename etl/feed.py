@@ -21,7 +21,7 @@ from etl.viewer import OWNED, Viewer
 
 #: Greater than every key: where a feed begins that goes from new to old.
 END = 2**63 - 1
-#: What the documents of one page may weigh together, as PostgreSQL keeps them; the first is always taken.
+#: What the documents of one page may weigh together, as JSON text; the first is always taken.
 PAGE_BYTES = 8_000_000
 
 
@@ -67,7 +67,7 @@ class DocumentVersion(NamedTuple):
     landed_at: datetime
     problems: int
     size: int
-    """Bytes of the document, as PostgreSQL keeps it."""
+    """Bytes of the document as JSON text."""
 
     @property
     def outcome(self) -> str:
@@ -242,7 +242,7 @@ def _entries(key: str, source: str) -> TextClause:
         f"SELECT {key}, documents.document_id, cases.case_id, person_id, upload_id, position, mapping, form,"  # noqa: S608
         " documents.version, cases.version, loaded_version, loaded_at, landed_at,"
         " (SELECT count(*) FROM lake.problems WHERE (problems.case_id, problems.version)"
-        " = (cases.case_id, documents.version)), pg_column_size(document)"
+        " = (cases.case_id, documents.version)), document_bytes"
         f" FROM {source}"
     )
 
@@ -280,7 +280,7 @@ _OF_PATIENT = _entries(
     ORDER BY document_id DESC LIMIT :limit""",  # noqa: S608
 )
 _CURATIONS = text("""
-    SELECT curation_id, upload_id, curation_function, landed_at, pg_column_size(document)
+    SELECT curation_id, upload_id, curation_function, landed_at, document_bytes
     FROM lake.curations WHERE upload_id = :upload AND curation_id > :after
     ORDER BY curation_id LIMIT :limit
 """)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     DateTime,
     ForeignKey,
@@ -139,6 +140,13 @@ Index(
 Index("ix_cases_form", cases.c.mapping, cases.c.form, cases.c.case_id)
 Index("ix_cases_organisation", cases.c.organisation, cases.c.mapping, cases.c.form, cases.c.case_id)
 
+
+def _document_bytes() -> Column[int]:
+    """What a page of documents weighs is known without reading them."""
+    size = Computed("octet_length(document::text)", persisted=True)
+    return Column("document_bytes", Integer, size, nullable=False, comment="Of the document as JSON text")
+
+
 documents = Table(
     "documents",
     metadata,
@@ -150,6 +158,7 @@ documents = Table(
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
     Column("document", JSONB, nullable=False),
     Column("landed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _document_bytes(),
     UniqueConstraint("case_id", "version"),
     schema=LAKE,
     comment="Case documents as submitted, every version",
@@ -231,6 +240,7 @@ curations = Table(
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
     Column("document", JSONB, nullable=False),
     Column("landed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _document_bytes(),
     schema=LAKE,
     comment="What the curation tool sent of derived series, as submitted (D4.4 5.6, Appendix B)",
 )

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKeyConstraint,
     Identity,
@@ -27,11 +28,12 @@ LAKE = "lake"
 
 
 def upgrade() -> None:
-    """Extend the upload log and the cases, and create the new tables."""
+    """Extend the upload log, the cases and the documents, and create the new tables."""
     _extend_uploads()
     op.add_column(
         "cases", Column("organisation", Text, comment="Whose it is: that of its first upload"), schema=LAKE
     )
+    op.add_column("documents", _document_bytes(), schema=LAKE)
     _create_keys()
     _index_pages()
     _create_repeats()
@@ -70,6 +72,11 @@ def _extend_uploads() -> None:
         "outcome IN ('received', 'loaded', 'partial', 'rejected', 'withdrawn')",
         schema=LAKE,
     )
+
+
+def _document_bytes() -> Column[int]:
+    size = Computed("octet_length(document::text)", persisted=True)
+    return Column("document_bytes", Integer, size, nullable=False, comment="Of the document as JSON text")
 
 
 def _create_keys() -> None:
@@ -134,6 +141,7 @@ def _create_curations() -> None:
         Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
         Column("document", JSONB, nullable=False),
         Column("landed_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+        _document_bytes(),
         PrimaryKeyConstraint("curation_id", name="pk_curations"),
         ForeignKeyConstraint(["upload_id"], ["lake.uploads.upload_id"], name="fk_curations_upload_id"),
         schema=LAKE,

@@ -164,6 +164,23 @@ def test_documents_may_make_a_page_shorter(mini: Engine, monkeypatch: pytest.Mon
     assert len(read(mini, feed.documents_of_upload, ALL, upload, 0, 9).rows) == 1
 
 
+def test_a_page_weighs_what_is_sent_and_not_what_is_kept(
+    mini: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Documents that PostgreSQL packs to little are as many bytes in the answer as they were."""
+    upload = send(mini, *(case(f"P{number}", text="x" * 100_000) for number in range(5)))
+    monkeypatch.setattr(feed, "PAGE_BYTES", 250_000)
+    page = read(mini, feed.documents_of_upload, ALL, upload, 0, 9)
+    texts = read(mini, feed.contents, page.rows)
+    assert {each.document_id: each.size for each in page.rows} == {
+        number: len(document.encode()) for number, document in texts.items()
+    }
+    assert len(page.rows) == 2
+    packed = text("SELECT max(pg_column_size(document)) FROM lake.documents")
+    with mini.connect() as connection:
+        assert connection.execute(packed).scalar_one() < 10_000
+
+
 def every_trouble(engine: Engine, upload: int, limit: int) -> list[troubles.Trouble]:
     seen: list[troubles.Trouble] = []
     place: troubles.Place | None = troubles.Place()
