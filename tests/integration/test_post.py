@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from etl.ingest import load_pending
+from etl.land import FOREIGN, Rejection
 from etl.plan import CaseKey, Plan
 from etl.post import Posted, made_of, post
 from etl.receive import KeyReused, Sender
@@ -125,6 +126,28 @@ def test_a_patient_is_one_organisations_on_all_forms(connection: Connection) -> 
         ("P2", "B", "uke"),
     ]
     assert query(connection, "SELECT site FROM lake.sites") == [("FORTH",)]
+
+
+def test_of_bytes_that_an_administrator_sent_a_provider_is_told_what_is_anothers(
+    connection: Connection,
+) -> None:
+    send(connection, case("P1"), sender=UKE)
+    both = (case("P1", age=71), case("P2"))
+    first = send(connection, *both, sender=Sender("root", "forth"))
+    assert (first.whole, len(first.cases)) == (True, 2)
+    stored = "SELECT outcome, stored, rejected FROM lake.uploads ORDER BY upload_id"
+    log = query(connection, stored)
+    second = send(connection, *both)
+    assert (second.upload_id, second.repeated, second.outcome) == (first.upload_id, True, "partial")
+    assert (second.whole, second.foreign, second.rejected) == (False, False, 1)
+    assert [each.position for each in second.cases] == [2]
+    assert second.violations == (Rejection(1, 1, "$.patient", FOREIGN),)
+    assert query(connection, stored) == log, "the upload is as its sender left it"
+    alone = send(connection, case("P1", age=72), sender=Sender("root", "forth"))
+    refused = send(connection, case("P1", age=72))
+    assert (refused.upload_id, refused.outcome, refused.cases) == (alone.upload_id, "rejected", ())
+    assert refused.foreign
+    assert refused.violations == (Rejection(1, 1, "$.patient", FOREIGN),)
 
 
 @pytest.mark.parametrize("patient", ["P1", "P2", "P3", "P4"])
