@@ -51,6 +51,8 @@ class NoCuration:
     upload_id: int
     violations: tuple[Rejection, ...]
     """The first 1,000 reasons."""
+    repeated: bool
+    """Whether these bytes came before, and were refused."""
 
 
 def curate(
@@ -95,7 +97,8 @@ def _store(
     if len(found) > 1:
         reasons = [Rejection(1, 1, "$", "must be one document, not an array of several")]
     if reasons:
-        return _reject(connection, current, len(found), reasons)
+        _reject(connection, current, len(found), reasons)
+        return NoCuration(current.upload_id, tuple(reasons), repeated=upload.outcome == "rejected")
     (record,) = found
     assert isinstance(record, Record)
     values = _values(current, record)
@@ -106,12 +109,11 @@ def _store(
     return Curation(current.upload_id, stored.curation_id, function, stored.changed, repeated)
 
 
-def _reject(connection: Connection, upload: Upload, documents: int, reasons: list[Rejection]) -> NoCuration:
+def _reject(connection: Connection, upload: Upload, documents: int, reasons: list[Rejection]) -> None:
     rows = [{"upload": upload.upload_id, **each._asdict()} for each in reasons]
     with connection.begin():
         connection.execute(_LOG, rows)
         connection.execute(_REJECT, {"upload": upload.upload_id, "documents": documents})
-    return NoCuration(upload.upload_id, tuple(reasons))
 
 
 def _values(upload: Upload, record: Record) -> dict[str, Any]:
