@@ -92,7 +92,7 @@ def validator() -> Validator:
 def _store(
     connection: Connection, upload: Upload, current: Upload, stream: BinaryIO
 ) -> Curation | NoCuration:
-    found = list(read(stream))
+    found = list(read(stream, known=validator().names))
     reasons = [reason for each in found for reason in rejections(each, validator())][:MOST_SHOWN]
     if len(found) > 1:
         reasons = [Rejection(1, 1, "$", "must be one document, not an array of several")]
@@ -131,8 +131,11 @@ def _values(upload: Upload, record: Record) -> dict[str, Any]:
     }
 
 
-# One round trip; each statement sees what the last one did.
+# One round trip; each statement sees what the last one did. The first waits for withdrawals, and they for it,
+# as with landing: what names a patient comes either before one, and goes with the patient, or after it.
 _STORE = text("""
+    LOCK TABLE lake.patients IN ROW SHARE MODE;
+
     SELECT pg_advisory_xact_lock(:space, :half);
 
     INSERT INTO lake.curations
