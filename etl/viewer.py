@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from etl.owner import is_anothers
+
 
 class Viewer(NamedTuple):
     """Whose rows can be found: everybody's, or those of one organisation; of None, nobody's."""
@@ -31,6 +33,4 @@ def is_anothers_patient(connection: Connection, viewer: Viewer, patient_id: str)
 _ANOTHERS_UPLOAD = text(
     f"SELECT EXISTS (SELECT FROM lake.uploads WHERE upload_id = :upload AND {OWNED} IS NOT TRUE)"  # noqa: S608
 )
-_ANOTHERS_PATIENT = text(
-    f"SELECT EXISTS (SELECT FROM lake.cases WHERE patient_id = :patient AND {OWNED} IS NOT TRUE)"  # noqa: S608
-)
+_ANOTHERS_PATIENT = text(f"SELECT NOT :everything AND {is_anothers(':patient')}")
