@@ -54,7 +54,7 @@ def rehearse(
     limit()
     records: list[Record] = []
     violations: list[Rejection] = []
-    for each in read(stream):
+    for each in read(stream, known=validator.names):
         found = rejections(each, validator)
         violations += found
         if isinstance(each, Record) and not found:
