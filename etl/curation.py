@@ -51,6 +51,8 @@ class NoCuration:
     upload_id: int
     violations: tuple[Rejection, ...]
     """The first 1,000 reasons."""
+    repeated: bool
+    """Whether these bytes came before, and were refused."""
 
 
 def curate(
@@ -68,7 +70,7 @@ def curate(
             pass
         return done
 
-    return persist(connection, once)
+    return persist(once)
 
 
 def _curate(
@@ -90,12 +92,13 @@ def validator() -> Validator:
 def _store(
     connection: Connection, upload: Upload, current: Upload, stream: BinaryIO
 ) -> Curation | NoCuration:
-    found = list(read(stream))
+    found = list(read(stream, known=validator().names))
     reasons = [reason for each in found for reason in rejections(each, validator())][:MOST_SHOWN]
     if len(found) > 1:
         reasons = [Rejection(1, 1, "$", "must be one document, not an array of several")]
     if reasons:
-        return _reject(connection, current, len(found), reasons)
+        _reject(connection, current, len(found), reasons)
+        return NoCuration(current.upload_id, tuple(reasons), repeated=upload.outcome == "rejected")
     (record,) = found
     assert isinstance(record, Record)
     values = _values(current, record)
@@ -106,12 +109,11 @@ def _store(
     return Curation(current.upload_id, stored.curation_id, function, stored.changed, repeated)
 
 
-def _reject(connection: Connection, upload: Upload, documents: int, reasons: list[Rejection]) -> NoCuration:
+def _reject(connection: Connection, upload: Upload, documents: int, reasons: list[Rejection]) -> None:
     rows = [{"upload": upload.upload_id, **each._asdict()} for each in reasons]
     with connection.begin():
         connection.execute(_LOG, rows)
         connection.execute(_REJECT, {"upload": upload.upload_id, "documents": documents})
-    return NoCuration(upload.upload_id, tuple(reasons))
 
 
 def _values(upload: Upload, record: Record) -> dict[str, Any]:
@@ -129,8 +131,11 @@ def _values(upload: Upload, record: Record) -> dict[str, Any]:
     }
 
 
-# One round trip; each statement sees what the last one did.
+# One round trip; each statement sees what the last one did. The first waits for withdrawals, and they for it,
+# as with landing: what names a patient comes either before one, and goes with the patient, or after it.
 _STORE = text("""
+    LOCK TABLE lake.patients IN ROW SHARE MODE;
+
     SELECT pg_advisory_xact_lock(:space, :half);
 
     INSERT INTO lake.curations

@@ -193,7 +193,7 @@ def _ingest_claimed(
     upload = receive(run.connection, run.plan.mapping, source, run.sender, print_, run.key)
     with claimed(run.connection, upload) as current:
         stream.seek(0)
-        records = _read(stream, print_, lines)
+        records = _read(run, stream, print_, lines)
         if current.outcome == "withdrawn":
             return None
         if current.outcome == "loaded":
@@ -203,10 +203,10 @@ def _ingest_claimed(
         return replace(result, repeated=upload.outcome != "received")
 
 
-def _read(stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:
+def _read(run: _Run, stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:
     """The records, and one more reason when they are not all of the bytes that were received."""
     try:
-        yield from read(stream, lines=lines)
+        yield from read(stream, lines=lines, known=run.validator.names)
         stream.seek(0)
         if fingerprint(stream) != print_:
             yield Unreadable(0, 0, "$", "the file changed while it was read: ingest it again")

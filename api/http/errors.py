@@ -15,18 +15,31 @@ from omop_schema.database import DatabaseError
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which a client may try again when the database is away.
 RETRY_AFTER = 5
+#: The denial of what belongs to another organisation.
+NOT_COVERED = "reach own does not cover it"
 
 _LOG = logging.getLogger("oncolake.http")
 
 
 class ApiError(Exception):
-    """A refusal: the status, a sentence that says what and what next, and members of its own."""
+    """A refusal: the status, a sentence that says what and what next, and members of its own.
+
+    ``denial``: why the access does not reach what was asked for, if that is the cause. It is for the audit
+    trail alone: the client must not learn from it what is there.
+    """
 
     def __init__(
-        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        denial: str | None = None,
+        **members: Any,
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers, self.members = status, detail, headers, members
+        self.denial = denial
 
 
 def problem(

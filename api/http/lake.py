@@ -14,6 +14,12 @@ from etl.setup import DEFAULT_MAPPING, prepare
 from etl.validate import Validator
 from omop_schema.database import database_url, describe, make_engine, translated
 
+#: Milliseconds after which a request that the server's machine does not acknowledge is given up. Not for
+#: every engine: a long COPY may rightly wait for a lock with its line full.
+_LINK = {"tcp_user_timeout": "60000"}
+#: How long a lock of somebody else is waited for; ``persist`` tries again after that.
+_SESSION = {"lock_timeout": "8s"}
+
 
 @dataclass(frozen=True, slots=True)
 class Lake:
@@ -30,6 +36,8 @@ class Lake:
         with database_url() as url:
             engine = make_engine(
                 url,
+                _LINK,
+                _SESSION,
                 pool_size=settings.connections,
                 max_overflow=0,
                 pool_timeout=settings.connection_seconds,

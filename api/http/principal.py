@@ -25,9 +25,3 @@ class Access:
 
     principal: Principal
     reach: Reach
-
-    def covers(self, organisation: str | None) -> bool:
-        """Whether it reaches what belongs to this organisation."""
-        if self.reach == "own":
-            return organisation is not None and organisation == self.principal.organisation
-        return self.reach == "all"

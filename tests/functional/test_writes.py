@@ -211,6 +211,28 @@ def test_who_may_everywhere_posts_for_the_owner(client: httpx.Client, lake: Engi
     assert send(client, figure("P1", site="FORTH 2")).status_code == 200
 
 
+def test_a_provider_that_repeats_its_administrators_bytes_is_told_what_is_anothers(
+    client: httpx.Client,
+) -> None:
+    send(client, figure("P1"), X_Organisation="uke")
+    both, admin = [figure("P1", site="Secret site"), figure("P2")], {"X_Subject": "root", "X_Reach": "all"}
+    whole = send(client, both, **admin)
+    assert (whole.status_code, whole.json()["outcome"]) == (200, "loaded")
+    again = send(client, both)
+    assert again.status_code == 202
+    body = again.json()
+    assert (body["upload_id"], body["outcome"], body["repeated"]) == (
+        whole.json()["upload_id"],
+        "partial",
+        True,
+    )
+    assert body["cases"] == whole.json()["cases"][1:]
+    reason = "this patient identifier is another provider's"
+    assert body["violations"] == [{"record": 1, "path": "$.patientID", "reason": reason}]
+    assert send(client, both[0], **admin).status_code == 200
+    is_problem(send(client, both[0]), 409)
+
+
 def test_what_the_command_line_loaded_is_no_providers(client: httpx.Client, lake: Engine) -> None:
     admin = {"X_Organisation": "", "X_Reach": "all"}
     assert send(client, figure("P1"), **admin).status_code == 200
