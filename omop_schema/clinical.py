@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, Date, DateTime, Integer, Numeric, Str
 
 from omop_schema.base import OMOP, metadata
 from omop_schema.columns import concept_id, key, link, person_id, source_value, sparse_index
+from omop_schema.image_search import ordered, plain
 
 person = Table(
     "person",
@@ -31,6 +32,7 @@ person = Table(
     concept_id("race_source_concept_id"),
     source_value("ethnicity_source_value"),
     concept_id("ethnicity_source_concept_id"),
+    ordered("ix_person_source", plain("person_source_value"), "person_id"),
     schema=OMOP,
     comment="Who: one row for each patient",
 )

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from omop_schema.base import OMOP, metadata
 from omop_schema.columns import concept_id, key, person_id, source_value, sparse_index
+from omop_schema.image_search import day, names, ordered, plain
 
 #: A DICOM UID has at most 64 characters (PS3.5, 9).
 UID = String(64)
@@ -61,6 +62,18 @@ radiology_occurrence = Table(
     Column("count_of_series", Integer, comment="Series of the study that are known"),
     Column("attributes", JSONB, comment="The study's DICOM attributes that were kept, by keyword"),
     *map(sparse_index, ("condition_occurrence_id", "visit_occurrence_id", "procedure_occurrence_id")),
+    # What studies are searched by, newest first
+    *(
+        ordered(f"ix_radiology_occurrence_{name}", sql, "radiology_occurrence_id")
+        for name, sql in (
+            ("accession", plain("accession_number")),
+            ("birth", day("PatientBirthDate")),
+            ("date", "radiology_occurrence_date"),
+            ("description", plain("study_description")),
+        )
+    ),
+    names("ix_radiology_occurrence_patient", "PatientName"),
+    names("ix_radiology_occurrence_referring", "ReferringPhysicianName"),
     schema=OMOP,
     comment="Imaging studies (R-CDM), one row for each Study Instance UID",
 )
@@ -109,6 +122,15 @@ radiology_image = Table(
     Column("acquisition_plane", String(16), comment="axial, coronal, sagittal or oblique"),
     Column("mr_acquisition_type", String(16), comment="2D or 3D"),
     Column("attributes", JSONB, comment="The series' DICOM attributes that were kept, by keyword"),
+    # What series are searched by, those of the newest study first
+    *(
+        ordered(f"ix_radiology_image_{name}", sql, "radiology_occurrence_id", "image_id")
+        for name, sql in (
+            ("modality", plain("modality")),
+            ("model", plain("manufacturer_model_name")),
+            ("step", day("PerformedProcedureStepStartDate")),
+        )
+    ),
     schema=OMOP,
     comment="Image series (R-CDM), one row for each Series Instance UID, derived series too",
 )

@@ -1,0 +1,43 @@
+"""What a search of images looks for: the expressions of the indexes that it goes by.
+
+A search must use the very same expressions (``etl.find``), or the indexes are of no use to it.
+"""
+
+from sqlalchemy import Index, text
+
+#: Characters of a name that search looks at; a word of full text may have 2,046 bytes.
+NAME_LENGTH = 324
+_ACCENTS = r"[\u0300-\u036f]"
+#: Between the parts of a person's name, its components and its groups (PS3.5, 6.2.1).
+_BETWEEN = r"[\s^=]+"
+
+
+def plain(sql: str) -> str:
+    """SQL of a text for comparison without regard to case."""
+    return f"lower({sql})"
+
+
+def bare(name: str) -> str:
+    """SQL of a person's name for comparison without regard to case and accents."""
+    return f"lower(regexp_replace(normalize({name}, NFKD), '{_ACCENTS}', '', 'g'))"
+
+
+def words(name: str) -> str:
+    """SQL of the words of a person's name, as a tsvector."""
+    cut = bare(f"left({name}, {NAME_LENGTH})")
+    return f"array_to_tsvector(array_remove(regexp_split_to_array({cut}, '{_BETWEEN}'), ''))"
+
+
+def day(keyword: str) -> str:
+    """SQL of a date among the attributes: yyyy-mm-dd."""
+    return f"left(attributes ->> '{keyword}', 10)"
+
+
+def ordered(name: str, expression: str, *key: str) -> Index:
+    """An index that gives the rows of one value in the order of their keys."""
+    return Index(name, text(f"({expression})"), *map(text, key))
+
+
+def names(name: str, keyword: str) -> Index:
+    """An index of the words of a person's name."""
+    return Index(name, text(f"({words(f'attributes ->> {keyword!r}')})"), postgresql_using="gin")
