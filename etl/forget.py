@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
+from etl.images import release_curations
 from etl.receive import claim_idle
 
 
 def forget_patient(connection: Connection, values: Mapping[str, object]) -> int:
     """Delete what the lake holds of a patient; returns how many documents that were.
 
-    ``values`` are ``patient``, ``person`` and ``cases``, and of the remover ``remover``, its organisation,
-    and whether it may ``everywhere``. The rows of the cases must be gone. Uploads that brought nothing else
-    are closed, and others of them are ``partial``.
+    ``values`` are ``patient``, ``person``, ``cases`` and the ``series`` that they spoke of, and of the
+    remover ``remover``, its organisation, and whether it may ``everywhere``. The rows of the cases must be
+    gone. Uploads that brought nothing else are closed, and others of them are ``partial``.
     """
     uploads = set(connection.execute(_UPLOADS_OF_CASES, values).scalars())
     documents = connection.execute(_COUNT_DOCUMENTS, values).scalar_one()
@@ -25,6 +26,17 @@ def forget_patient(connection: Connection, values: Mapping[str, object]) -> int:
         connection.execute(statement, {**values, "uploads": sorted(uploads)})
     _release(connection, sorted(uploads))
     return int(documents) + len(curations)
+
+
+def forget_curations(connection: Connection, upload_id: int) -> tuple[int, int]:
+    """Delete the curations that an upload brought, and say how many they were and how many rows went.
+
+    A case that another upload's curation is of as well stays, as that one's.
+    """
+    values = {"upload": upload_id}
+    connection.execute(_HAND_OVER, values)
+    rows = release_curations(connection, connection.execute(_CURATED_ALONE, values).scalars().all())
+    return connection.execute(_FORGET_CURATIONS_OF_UPLOAD, values).rowcount, rows
 
 
 def _release(connection: Connection, uploads: Sequence[int]) -> None:
@@ -49,17 +61,37 @@ _UPLOADS_OF_CASES = text("""
     UNION SELECT upload_id FROM lake.repeats WHERE case_id = ANY(CAST(:cases AS integer[]))
     ORDER BY upload_id
 """)
-_COUNT_DOCUMENTS = text("SELECT count(*) FROM lake.documents WHERE case_id = ANY(CAST(:cases AS integer[]))")
+# The document of a curation's case is that of the curation.
+_COUNT_DOCUMENTS = text("""
+    SELECT count(*) FROM lake.documents JOIN lake.cases USING (case_id)
+    WHERE case_id = ANY(CAST(:cases AS integer[])) AND mapping <> 'curation'
+""")
 _FORGET_CASES = tuple(
     text(f"DELETE FROM lake.{table} WHERE case_id = ANY(CAST(:cases AS integer[]))")  # noqa: S608
     for table in ("problems", "repeats", "documents", "cases")
 )
 _FORGET_CURATIONS = text("""
     DELETE FROM lake.curations USING lake.uploads
-    WHERE curations.upload_id = uploads.upload_id AND (:everywhere OR uploads.organisation = :remover)
-        AND jsonb_path_exists(document, '$.** ? (@ == $id)', jsonb_build_object('id', :patient))
+    WHERE curations.upload_id = uploads.upload_id
+        AND (case_id = ANY(CAST(:cases AS integer[])) OR source_series_uid = ANY(CAST(:series AS text[]))
+            OR ((:everywhere OR uploads.organisation = :remover)
+                AND jsonb_path_exists(document, '$.** ? (@ == $id)', jsonb_build_object('id', :patient))))
     RETURNING curations.upload_id
 """)
+_HAND_OVER = text("""
+    UPDATE lake.documents SET upload_id = heir.upload_id
+    FROM (
+        SELECT DISTINCT ON (case_id) case_id, upload_id FROM lake.curations
+        WHERE upload_id <> :upload
+            AND case_id IN (SELECT case_id FROM lake.curations WHERE upload_id = :upload)
+        ORDER BY case_id, curation_id) AS heir
+    WHERE documents.case_id = heir.case_id AND documents.upload_id = :upload
+""")
+_CURATED_ALONE = text("""
+    SELECT DISTINCT case_id FROM lake.curations JOIN lake.documents USING (case_id)
+    WHERE curations.upload_id = :upload AND documents.upload_id = :upload ORDER BY case_id
+""")
+_FORGET_CURATIONS_OF_UPLOAD = text("DELETE FROM lake.curations WHERE upload_id = :upload")
 _FORGET_PATIENT = text("DELETE FROM lake.patients WHERE person_id = :person")
 
 

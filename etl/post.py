@@ -4,13 +4,14 @@ The answer is put together from what the lake holds, for a body that came before
 bytes twice get the same answer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
+from etl.complete import complete
 from etl.ingest import MOST_SHOWN, FileResult, ingest_stream
 from etl.land import FOREIGN, Rejection, foreign_rejection, identity
 from etl.load import LOSSES, Counts
@@ -104,9 +105,12 @@ def post(
     source: str,
     sender: Sender,
     key: str | None = None,
+    *,
+    curation_plan: Callable[[], Plan] | None = None,
 ) -> Posted:
     """Land, load and tell of one request's body: a case document, or an array of them.
 
+    Curations that waited for series of it are loaded too, where ``curation_plan`` gives the Plan for that.
     Once this returns, what it says is stored is safe. The connection must be outside a transaction. Raises
     KeyReused, BadSetting, or DatabaseError, after which the same post again goes on where this one ended.
     """
@@ -115,7 +119,12 @@ def post(
         stream.seek(0)
         done = ingest_stream(connection, plan, validator, stream, source, sender, key=key)
         stream.seek(0)
-        return _posted(done, list(_tell(connection, plan, sender, done, read(stream))))
+        told = list(_tell(connection, plan, sender, done, read(stream)))
+        cases = [each for each in told if isinstance(each, PostedCase)]
+        imaged = {each.person_id for each in cases if "radiology_image" in each.rows}
+        if imaged and curation_plan:
+            complete(connection, curation_plan, persons=imaged)
+        return _posted(done, told)
 
     return persist(once)
 

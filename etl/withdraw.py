@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.delete import delete_care_sites, delete_persons, delete_rows
-from etl.forget import close, forget_patient
+from etl.forget import close, forget_curations, forget_patient
+from etl.images import contenders, store_images
 from etl.load import Failure
 from etl.plan import Plan
 from etl.receive import claim_idle
@@ -131,10 +132,13 @@ def _withdraw_patient(connection: Connection, patient_id: str, remover: Remover)
     if not all(covered):
         raise NotYoursAlone("other providers have cases of this patient too: ask an administrator")
     cases = [each.case_id for each in found]
+    others = contenders(connection, [person_id])
+    values |= {"series": connection.execute(_SERIES, {"person": person_id}).scalars().all()}
     # First what other tools made of the person: it may refer to rows of the cases.
     rows = delete_persons(connection, [person_id]) + delete_rows(connection, cases)
     values |= {"remover": remover.organisation, "everywhere": remover.everywhere}
     documents = forget_patient(connection, {**values, "cases": cases, "person": person_id})
+    store_images(connection, others)
     delete_care_sites(connection)
     organisation = next((each.organisation for each in found), None)
     done = Withdrawn(documents, rows, len(cases), person_id=person_id)
@@ -155,7 +159,7 @@ def _withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover
         and connection.execute(_OTHERS, {"upload": upload_id, "remover": remover.organisation}).scalar_one()
     ):
         raise NotYoursAlone("the upload holds cases of other providers too: ask an administrator")
-    curations = connection.execute(_FORGET_CURATIONS, {"upload": upload_id}).rowcount
+    curations, rows = forget_curations(connection, upload_id)
     try:
         settled = settle(connection, upload_id, found.mapping, plan)
     except NeedsMapping as error:
@@ -164,7 +168,7 @@ def _withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover
     delete_care_sites(connection)
     done = Withdrawn(
         settled.documents + curations,
-        settled.rows,
+        settled.rows + rows,
         settled.vanished,
         settled.fallen_back,
         settled.failures,
@@ -209,6 +213,9 @@ def _leave_tombstone(
 # Landing begins with rows in this table, and loading with locks on rows of it.
 _LOCK = text(f"SET LOCAL lock_timeout = '{_PATIENCE}s'; LOCK TABLE lake.patients IN EXCLUSIVE MODE")
 _PERSON = text("SELECT person_id FROM lake.patients WHERE patient_id = :patient")
+_SERIES = text("""
+    SELECT DISTINCT series_instance_uid FROM lake.series_statements WHERE person_id = :person
+""")
 _CASES = text("SELECT case_id, organisation FROM lake.cases WHERE patient_id = :patient ORDER BY case_id")
 _UPLOAD = text("""
     SELECT mapping, organisation FROM lake.uploads
@@ -222,7 +229,6 @@ _OTHERS = text("""
             SELECT case_id FROM lake.documents WHERE upload_id = :upload
             UNION SELECT case_id FROM lake.repeats WHERE upload_id = :upload))
 """)
-_FORGET_CURATIONS = text("DELETE FROM lake.curations WHERE upload_id = :upload")
 _TOMBSTONE = text("""
     INSERT INTO lake.withdrawals (withdrawn_by, organisation, person_id, upload_id, documents, rows)
     VALUES (:by, :organisation, :person, :upload, :documents, :rows)

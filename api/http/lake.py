@@ -1,8 +1,9 @@
 """What every request shares: the database, the compiled mapping and the validator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from api.http.settings import Settings
 from etl.plan import Plan
-from etl.setup import DEFAULT_MAPPING, prepare
+from etl.setup import CURATION_MAPPING, DEFAULT_MAPPING, DICOM_MAPPING, prepare
 from etl.validate import Validator
 from omop_schema.database import database_url, describe, make_engine, translated
 
@@ -28,6 +29,10 @@ class Lake:
     engine: Engine
     plan: Plan
     validator: Validator
+    curation_plan: Callable[[], Plan]
+    """The Plan of curations, compiled when it is first asked for."""
+    dicom_plan: Callable[[], Plan]
+    """The Plan of scanned headers, likewise."""
 
     @classmethod
     @contextmanager
@@ -46,7 +51,10 @@ class Lake:
             try:
                 with translated(describe(url)):
                     plan = prepare(engine, settings.mappings or DEFAULT_MAPPING)
-                yield cls(engine, plan, Validator(plan.schema))
+                annexes = (
+                    cache(partial(prepare, engine, each)) for each in (CURATION_MAPPING, DICOM_MAPPING)
+                )
+                yield cls(engine, plan, Validator(plan.schema), *annexes)
             finally:
                 engine.dispose()
 

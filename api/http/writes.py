@@ -104,7 +104,14 @@ def _post(request: Request, lake: Lake, body: Body, sender: Sender, key: str | N
     posted = _stored(
         lake,
         lambda connection: post(
-            connection, lake.plan, lake.validator, body.stream, body.source, sender, _bare(key)
+            connection,
+            lake.plan,
+            lake.validator,
+            body.stream,
+            body.source,
+            sender,
+            _bare(key),
+            curation_plan=lake.curation_plan,
         ),
     )
     saw(request, upload_id=posted.upload_id)
@@ -123,14 +130,21 @@ def _rehearse(lake: Lake, body: Body, sender: Sender) -> Response:
 
 
 def _curate(request: Request, lake: Lake, body: Body, sender: Sender, key: str | None) -> Response:
-    done = _stored(lake, lambda connection: curate(connection, body.stream, body.source, sender, _bare(key)))
+    done = _stored(
+        lake,
+        lambda connection: curate(
+            connection, lake.curation_plan, body.stream, body.source, sender, _bare(key)
+        ),
+    )
     saw(request, upload_id=done.upload_id)
+    metrics: Metrics = request.app.state.metrics
     if not done.repeated:
-        request.app.state.metrics.uploaded("loaded" if isinstance(done, Curation) else "rejected")
+        metrics.uploaded("loaded" if isinstance(done, Curation) else "rejected")
     if not isinstance(done, Curation):
         raise _refusal(False, done.violations, done.upload_id)
-    names = ("upload_id", "curation_id", "curation_function", "changed", "repeated")
-    return _answer(Curated(**{name: getattr(done, name) for name in names}), 200)
+    if done.changed:
+        metrics.loaded(Counter(done.rows), Counter(each.kind for each in done.problems))
+    return _answer(Curated.of(done), 200)
 
 
 def _bare(key: str | None) -> str | None:

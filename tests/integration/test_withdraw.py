@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from etl.curation import SAMPLES, curate
 from etl.explain import explain
 from etl.ingest import load_pending
-from etl.plan import CasePaths
+from etl.plan import CasePaths, Plan
 from etl.receive import Sender, claimed, fingerprint, receive
 from etl.status import status
 from etl.validate import Validator
@@ -221,13 +221,18 @@ def test_the_curation_tools_documents_go_with_their_upload_or_the_patient_they_n
     assert query(base, "SELECT documents FROM lake.withdrawals ORDER BY withdrawal_id") == [(1,), (2,)]
 
 
+def no_plan() -> Plan:
+    """What is not asked for while nothing can be loaded."""
+    raise AssertionError
+
+
 def test_curation_metadata_lands_before_a_withdrawal_or_after_it(base: Engine) -> None:
     content = SAMPLES.joinpath("coregistration.json").read_bytes()
     done: list[Any] = []
 
     def work() -> None:
         with base.connect() as connection:
-            done.append(curate(connection, BytesIO(content), "data_file", Sender("tool")))
+            done.append(curate(connection, no_plan, BytesIO(content), "data_file", Sender("tool")))
 
     curating = threading.Thread(target=work)
     with base.connect() as connection, connection.begin():
