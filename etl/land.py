@@ -55,6 +55,7 @@ class Landed:
 
 def identity(document: Document, case: CasePaths) -> tuple[str, str, str | None]:
     """Patient, form and site of a valid document."""
+    assert case.patient is not None and case.form is not None, "a case of a series is told by its loader"
     site = None if case.site is None else document.get(case.site)
     return str(document[case.patient]), str(document[case.form]), None if site is None else str(site)
 
@@ -104,6 +105,7 @@ def foreign(records: Iterable[Record], landed: Iterable[Landed], case: CasePaths
 
 def foreign_rejection(record: Record, case: CasePaths) -> Rejection:
     """Why a record whose patient is another organisation's is not stored."""
+    assert case.patient is not None, "a case of a series is told by its loader"
     return Rejection(record.position, record.line, member("$", case.patient, (case.patient,)), FOREIGN)
 
 

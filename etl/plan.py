@@ -33,11 +33,15 @@ class Problem(NamedTuple):
 
 
 class CasePaths(NamedTuple):
-    """Top-level keys of the document that say whose case it is, which form, and which site sent it."""
+    """Top-level keys of the document that say whose case it is, which form, and which site sent it.
 
-    patient: str
-    form: str
+    Or, with ``series`` alone, names joined by dots that lead to the UID of the series that it is about.
+    """
+
+    patient: str | None
+    form: str | None
     site: str | None
+    series: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,11 @@ class Rule:
 
 
 #: ``run(document, case_id, person_id, care_site_id, rows, problem)`` appends to ``rows``, calls
-#: ``problem(rule, kind, path, reason)`` for each problem, and returns the first and last date of the case.
+#: ``problem(rule, kind, path, reason)`` for each problem, and returns the first and last date of the case;
+#: None where no row's date counts from a baseline.
 Run = Callable[
-    [Document, int, int, int | None, Rows, Callable[[int | None, str, str, str], None]], tuple[str, str]
+    [Document, int, int, int | None, Rows, Callable[[int | None, str, str, str], None]],
+    tuple[str | None, str | None],
 ]
 
 

@@ -20,9 +20,9 @@ class Result:
     rows: Rows
     problems: tuple[Problem, ...]
     """Each once, in the order in which they were found."""
-    first_date: str
-    last_date: str
-    """ISO dates of the earliest and the latest row."""
+    first_date: str | None
+    last_date: str | None
+    """ISO dates of the earliest and the latest row; None where no row's date counts from a baseline."""
 
 
 def transform(plan: Plan, document: Document, key: CaseKey) -> Result:

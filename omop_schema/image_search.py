@@ -6,7 +6,7 @@ A search must use the very same expressions (``etl.find``), or the indexes are o
 from sqlalchemy import Index, text
 
 #: Characters of a name that search looks at; a word of full text may have 2,046 bytes.
-NAME_LENGTH = 324
+SEARCHED = 500
 _ACCENTS = r"[\u0300-\u036f]"
 #: Between the parts of a person's name, its components and its groups (PS3.5, 6.2.1).
 _BETWEEN = r"[\s^=]+"
@@ -24,8 +24,16 @@ def bare(name: str) -> str:
 
 def words(name: str) -> str:
     """SQL of the words of a person's name, as a tsvector."""
-    cut = bare(f"left({name}, {NAME_LENGTH})")
+    cut = f"left({bare(name)}, {SEARCHED})"
     return f"array_to_tsvector(array_remove(regexp_split_to_array({cut}, '{_BETWEEN}'), ''))"
+
+
+def having(name: str, beginnings: bool) -> str:
+    """SQL of a query for all words of this name, or all words that begin so; NULL for none."""
+    # Lexemes are quoted in a tsvector as in a tsquery, and none has a blank in it.
+    end = ":*" if beginnings else ""
+    told = f"nullif(CAST({words(name)} AS text), '')"
+    return f"CAST(replace({told}, ' ', '{end} & ') || '{end}' AS tsquery)"
 
 
 def day(keyword: str) -> str:

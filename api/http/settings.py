@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl | None = Field(
         None, description="The address that clients use, where a proxy stands before the service"
     )
+    wado_root: AnyHttpUrl | None = Field(
+        None, description="The image store's WADO-RS address, which search results lead to"
+    )
     mappings: Path | None = Field(None, description="The mapping folder; the shipped one without it")
 
     @model_validator(mode="after")

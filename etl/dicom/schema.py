@@ -40,8 +40,8 @@ _ITEMS = {
 _DERIVED: dict[str, dict[str, Any]] = {
     "NumberOfInstances": {
         "title": "Number of images",
-        "description": "Instances of the series that were found, as DICOM's Number of Series Related Instances "
-        "(0020,1209).",
+        "description": "Instances of the series that were found, as DICOM's Number of Series Related "
+        "Instances (0020,1209).",
         "type": "integer",
         "minimum": 1,
         "maximum": 1_000_000,
@@ -76,7 +76,7 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:oncolake:dicom:series",
-        "$comment": "Written by etl.dicom.schema of tags.yaml. Keys are DICOM keywords (PS3.6) and three of our own.",
+        "$comment": "Written by etl.dicom.schema of tags.yaml. Keys are DICOM keywords; three are ours.",
         "title": "Image series",
         "description": "What is kept of the headers of one DICOM series of one patient.",
         "type": "object",

@@ -1,4 +1,7 @@
-"""The allow-list: which attributes of a header are kept, at which level, and why (mappings/dicom/tags.yaml)."""
+"""The allow-list: which attributes of a header are kept, at which level, and why.
+
+It is data: mappings/dicom/tags.yaml.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

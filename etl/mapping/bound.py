@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union
 
+from etl.mapping import language
 from etl.mapping.folder import Folder, Keys, Place
-from etl.mapping.paths import Facts, Segments
+from etl.mapping.paths import Facts, Segments, absolute
 from etl.mapping.tables import Target
 
 Key = str | int | bool
@@ -122,7 +123,36 @@ class Sum:
     sources: tuple[Source, ...]
 
 
-Expression = Union[Constant, Raw, Sum, Translate, Guarded, Alternatives, Template]  # noqa: UP007
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The part of the document that stands at a place, with all that it holds, as JSON."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The items of a list as one text, with this between them."""
+
+    source: Source
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place of the rule's item in its list, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """When a tool did its work: in UTC, and not moved with the baseline."""
+
+    source: Source
+
+
+Expression = Union[  # noqa: UP007
+    Constant, Raw, Sum, Translate, Guarded, Alternatives, Template, Whole, Listed, Position, Instant
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +178,7 @@ class EpisodeDate:
 
 @dataclass(frozen=True, slots=True)
 class RealDate:
-    """A recorded date, moved with the baseline."""
+    """A recorded date, moved with the baseline; as it is in a mapping without one."""
 
     source: Source
 
@@ -238,12 +268,26 @@ class Bound:
     folder: Folder
     anchor: Anchor | None
     person: Mapping[str, Expression]
-    age: Source
+    age: Source | None
+    """None in an annex: its cases add to persons that other mappings describe."""
     visits: tuple[BoundRule, ...]
     episodes: tuple[BoundRule, ...]
     rules: tuple[BoundRule, ...]
     ignored: Mapping[Segments, str]
     concepts: tuple[ConceptUse, ...]
+
+    @property
+    def told(self) -> language.Mapping:
+        return self.folder.mapping
+
+    @property
+    def annex(self) -> bool:
+        return self.age is None
+
+    @property
+    def keys(self) -> Mapping[str, Segments]:
+        """Where the document says whose case it is, by the word for it."""
+        return {word: absolute(key, ()) for word, key in self.folder.mapping.case if key is not None}
 
     @property
     def shared(self) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from etl.mapping.unused import names_under, unused_names
 from vocabularies.concepts import VALUE_MAPS, VOCABULARY_ID_WIDTH, map_vocabulary
 
 #: Characters of person.person_source_value, and of what a care site's name and a form have room for.
-KEY_WIDTHS: Mapping[str, int] = {"patient": 50, "form": 255, "site": 255}
+KEY_WIDTHS: Mapping[str, int] = {"patient": 50, "form": 255, "site": 255, "series": 64}
 
 
 class Checked(NamedTuple):
@@ -57,9 +57,15 @@ def _folder_findings(folder: Folder) -> Iterator[Finding]:
 
 def _unused_files(folder: Folder) -> Iterator[Finding]:
     known = {MAPPING_FILE, *(file.name for file in folder.section_files.values())}
-    for name in sorted(one.name for one in folder.path.iterdir()):
-        if name.endswith(".yaml") and name not in known:
+    beside = folder.mapping.beside
+    there = sorted(one.name for one in folder.path.iterdir())
+    for name in there:
+        if name.endswith(".yaml") and name not in {*known, *beside}:
             yield _finding("unused-file", Place(name, 1), "no form in mapping.yaml has this section")
+    for index, name in enumerate(beside):
+        if name not in there:
+            message = f"there is no file '{name}' beside the sections"
+            yield _finding("unreadable", folder.mapping_file.place("beside", index), message)
 
 
 def _value_maps(folder: Folder) -> Iterator[Finding]:
@@ -76,7 +82,8 @@ def _value_maps(folder: Folder) -> Iterator[Finding]:
 
 def _long_keys(folder: Folder) -> Iterator[Finding]:
     for word, key in folder.mapping.case:
-        facts = None if key is None else resolve(folder.schema, (key,))
+        segments = absolute(key, ()) if key is not None and word == "series" else (key or "",)
+        facts = resolve(folder.schema, segments)
         if facts is not None and not facts.fits(KEY_WIDTHS[word]):
             place = folder.mapping_file.place("case", word)
             message = f"'{key}' may be longer than the {KEY_WIDTHS[word]} characters of a {word}"
@@ -87,8 +94,7 @@ def _schema_findings(mapping: bound.Bound) -> Iterator[Finding]:
     yield from _leaves_left_out(mapping)
     yield from _ignored_and_mapped(mapping)
     yield from _too_many_items(mapping)
-    age = resolve(mapping.folder.schema, mapping.age.segments)
-    if age is not None and not age.required:
+    if mapping.age is not None and not mapping.age.facts.required:
         place = mapping.folder.mapping_file.place("person", "age")
         where = json_path(mapping.age.segments)
         message = f"'{where}' may be missing, but person.year_of_birth needs it: require it in the schema"
@@ -97,8 +103,9 @@ def _schema_findings(mapping: bound.Bound) -> Iterator[Finding]:
 
 def _leaves_left_out(mapping: bound.Bound) -> Iterator[Finding]:
     used, lines = set(_used_paths(mapping)), SchemaLines(mapping.folder)
+    above = {*mapping.ignored, *walk.wholes(mapping.every_rule())}
     for segments, _ in leaves(mapping.folder.schema):
-        covered = any(segments[: len(one)] == one for one in mapping.ignored)
+        covered = any(segments[: len(one)] == one for one in above)
         if segments not in used and not covered:
             message = f"'{json_path(segments)}' is neither mapped nor in 'ignore'"
             yield _finding("unmapped-path", lines.place(segments), message)
@@ -116,8 +123,7 @@ def _ignored_and_mapped(mapping: bound.Bound) -> Iterator[Finding]:
 
 
 def _used_paths(mapping: bound.Bound) -> Iterator[Segments]:
-    case = mapping.folder.mapping.case
-    yield from ((key,) for key in (case.patient, case.form, case.site) if key is not None)
+    yield from mapping.keys.values()
     yield from (one.segments for one in walk.sources(mapping.shared))
     for rule in mapping.every_rule():
         yield from (one.segments for one in walk.rule_sources(rule))

@@ -28,6 +28,11 @@ _NAMESPACE: Mapping[str, Any] = {
             "months_after",
             "years_after",
             "moved",
+            "as_recorded",
+            "instant",
+            "as_json",
+            "joined",
+            "used_below",
             "cut",
             "overflow",
         )
@@ -97,7 +102,7 @@ def _traced(mapping: bound.Bound, numbers: Mapping[str, int], columns: Mapping[s
         code = generate(mapping, numbers, columns, trace=True)
         return _load(code, mapping.folder.mapping.name, "trace")
 
-    def trace(*arguments: Any) -> tuple[str, str]:
+    def trace(*arguments: Any) -> tuple[str | None, str | None]:
         return made()(*arguments)
 
     return trace
@@ -113,6 +118,8 @@ def _load(code: str, name: str, function: str) -> Run:
 
 def _telling_sources(rule: bound.BoundRule) -> tuple[bound.Source, ...]:
     """The sources that hold the row's value: what it says first, then what its concept depends on."""
+    if rule.target.concept_column is None:
+        return (_item(rule.scope),)
     said = (*walk.sources(rule.drivers), *walk.sources(rule.concept))
     chosen = tuple(dict.fromkeys(said)) or tuple(dict.fromkeys(walk.sources((rule.when, rule.date))))
     return chosen or (_item(rule.scope),)

@@ -43,7 +43,8 @@ class Episode(Shape):
 class Rule(Shape):
     """One row for each item (or for the case) that has something to say.
 
-    ``table`` and ``concept`` may be left out only where ``like`` brings them.
+    ``table`` and ``concept`` may be left out only where ``like`` brings them; ``concept`` also where the
+    table has no column for it.
     """
 
     like: str | None = Field(
@@ -77,7 +78,10 @@ class Rule(Shape):
 
 
 class Baseline(Shape):
-    """The date that stands for the real baseline; the real one is read from the document."""
+    """The date that stands for the real baseline; the real one is read from the document.
+
+    Without a baseline, dates are taken as they are recorded.
+    """
 
     is_: datetime.date = Field(alias="is")
     date: Path | None = Field(default=None, description="The real baseline date; others move along with it")
@@ -86,11 +90,16 @@ class Baseline(Shape):
 
 
 class CaseKeys(Shape):
-    """Which top-level keys of the document name the patient, the form and the site."""
+    """Which top-level keys of the document name the patient, the form and the site.
 
-    patient: str
-    form: str
+    Or, with ``series`` alone, the place of the Series Instance UID of the image series that it is about: its
+    patient is that of the series.
+    """
+
+    patient: str | None = None
+    form: str | None = None
     site: str | None = None
+    series: Path | None = Field(default=None, description="A place in the document, instead of the keys")
 
 
 class Person(Shape):
@@ -128,13 +137,17 @@ class Mapping(Shape):
     source: str = ""
     schema_: str = Field(alias="schema")
     case: CaseKeys
-    baseline: Baseline
-    type: ConceptText
-    person: Person
+    baseline: Baseline | None = None
+    type: ConceptText = Field(default="0", description="The type concept of every row")
+    person: Person | None = Field(
+        default=None, description="Without it, the cases add to persons that other mappings describe"
+    )
     sections: tuple[Name, ...] = Field(
         default=(), description="Every section, in order; default: as the forms list them"
     )
-    forms: dict[str, Form] = Field(min_length=1)
+    forms: dict[str, Form] = Field(
+        default={}, min_length=1, description="Without it, every section holds for every case"
+    )
     visits: dict[Name, Visit] = Field(default={})
     episodes: dict[Name, Episode] = Field(default={})
     define: dict[Name, Expression] = Field(default={})
@@ -144,6 +157,10 @@ class Mapping(Shape):
     )
     ignore: dict[Path, str] = Field(default={}, description="Paths left out on purpose, each with the reason")
     accept: tuple[Accepted, ...] = ()
+    beside: tuple[str, ...] = Field(
+        default=(),
+        description="YAML files of the folder that are not of the mapping: other programs read them",
+    )
 
 
 Section = dict[Name, Rule]

@@ -1,6 +1,6 @@
 """The mapping language, from the inside: names, conditions, expressions and dates, as Pydantic models."""
 
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -107,6 +107,25 @@ class Use(Shape):
     use: str
 
 
+class Part(Shape):
+    """The part of the document at this place, as JSON; '@' is the item, or the whole document of a case."""
+
+    json_: Path = Field(alias="json")
+
+
+class Join(Shape):
+    """The items of a list as one text, with this between them."""
+
+    join: Path
+    by: str = ", "
+
+
+class Position(Shape):
+    """The place of the item in its list, from 1."""
+
+    position: Literal[True]
+
+
 def _condition_shape(value: Any) -> str:
     return _shape_of(
         value,
@@ -125,11 +144,14 @@ def _expression_shape(value: Any) -> str:
         "first": "first",
         "when": "choice",
         "use": "use",
+        "json": "part",
+        "join": "join",
+        "position": "position",
         "from": "lookup",
         "via": "lookup",
         "map": "lookup",
     }
-    return _shape_of(value, names, First, Choice, Use, Lookup)
+    return _shape_of(value, names, First, Choice, Use, Part, Join, Position, Lookup)
 
 
 def _shape_of(value: Any, keys: dict[str, str], *models: type[Shape]) -> str:
@@ -158,6 +180,9 @@ Expression = Annotated[
         Annotated[Choice, Tag("choice")],
         Annotated[Use, Tag("use")],
         Annotated[Lookup, Tag("lookup")],
+        Annotated[Part, Tag("part")],
+        Annotated[Join, Tag("join")],
+        Annotated[Position, Tag("position")],
     ],
     Discriminator(_expression_shape),
 ]

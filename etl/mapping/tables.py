@@ -1,17 +1,19 @@
-"""What the short words of the language stand for, table by table (CDM v6.0 and the oncology extension)."""
+"""What the short words of the language stand for, table by table (CDM v6.0 and its extensions)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
 
 from sqlalchemy import BigInteger, Column, Date, DateTime, Integer, Numeric, String, Table
+from sqlalchemy.dialects.postgresql import JSONB
 
 from omop_schema import metadata
 from omop_schema.base import OMOP
 
-ColumnKind = Literal["concept", "integer", "number", "text", "date", "datetime"]
+#: A ``datetime`` goes with a row's date; an ``instant`` is when a tool did its work.
+ColumnKind = Literal["concept", "integer", "number", "text", "date", "datetime", "instant", "json"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Target:
     """The columns that say which row this row was recorded of: id and field concept."""
     concept: str = ""
     text: str | None = None
+    key: str = ""
+    references: Mapping[str, str] = field(default_factory=dict)
+    """By table: the column with the id of a row of that table, when this one was recorded of it."""
+    derived: frozenset[str] = frozenset()
+    """Columns that follow from rows of other cases too: the loader fills them."""
 
     @cached_property
     def columns(self) -> Mapping[str, Column[object]]:
@@ -38,16 +45,33 @@ class Target:
 
     @property
     def id_column(self) -> str:
-        return f"{self.table}_id"
+        return self.key or f"{self.table}_id"
 
     @property
-    def concept_column(self) -> str:
-        return self.concept or f"{self.prefix}_concept_id"
+    def concept_column(self) -> str | None:
+        """The column of the row's own concept, or None when the table has none."""
+        name = self.concept or f"{self.prefix}_concept_id"
+        return name if name in self.columns else None
+
+    @property
+    def needs_date(self) -> bool:
+        """Whether a row without a date is none."""
+        return any(not self.columns[name].nullable for name in self.dates("start"))
+
+    def link_to(self, event: "Target") -> tuple[str, str | None] | None:
+        """The columns that say which row of another table a row was recorded of: its id and field concept.
+
+        The field concept's is None where the id's column is for rows of that table alone; the whole is None
+        when there is no such link.
+        """
+        if event.table in self.references:
+            return self.references[event.table], None
+        return self.link if event.field_concept is not None else None
 
     def column(self, word: str) -> str | None:
         """The column that a short word stands for, or None when this table has none."""
         name = {
-            "concept": self.concept_column,
+            "concept": self.concept_column or "",
             "type": f"{self.prefix}_type_concept_id",
             "source_value": f"{self.prefix}_source_value",
             "number": "value_as_number",
@@ -76,7 +100,10 @@ class Target:
         if isinstance(kind, Numeric):
             return "number"
         if isinstance(kind, DateTime):
-            return "datetime"
+            moved = (*self.dates("start"), *self.dates("end"))
+            return "datetime" if column in moved else "instant"
+        if isinstance(kind, JSONB):
+            return "json"
         return "date" if isinstance(kind, Date) else "text"
 
     def length(self, column: str) -> int | None:
@@ -92,6 +119,22 @@ def _target(table: str, prefix: str, *domains: str, **words: object) -> Target:
 _MODIFIER = ("modifier_of_event_id", "modifier_of_field_concept_id")
 _OBSERVED = ("observation_event_id", "obs_event_field_concept_id")
 _NOTED = ("note_event_id", "note_event_field_concept_id")
+_FEATURED = ("image_feature_event_id", "image_feature_event_field_concept_id")
+
+_IMAGING = (
+    _target(
+        "radiology_occurrence",
+        "radiology",
+        references={one: f"{one}_id" for one in ("procedure_occurrence", "condition_occurrence")},
+        derived=frozenset({"image_total_count", "count_of_series"}),
+    ),
+    _target("radiology_image", "series", key="image_id", derived=frozenset({"radiology_occurrence_id"})),
+    _target("image_feature", "image_feature", link=_FEATURED, derived=frozenset({"image_occurrence_id"})),
+    _target("curation_run", "curation"),
+    _target("registration_step", "step", references={"curation_run": "curation_run_id"}),
+    _target("registration_level", "level", references={"registration_step": "registration_step_id"}),
+    _target("curation_approval", "approval"),
+)
 
 #: In an order that keeps foreign keys; also the order of loading.
 TARGETS: Mapping[str, Target] = MappingProxyType(
@@ -123,6 +166,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 link=_NOTED,
                 text="note_text",
             ),
+            *_IMAGING,
             _target("episode", "episode", "Episode"),
         )
     }

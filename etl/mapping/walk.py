@@ -11,16 +11,20 @@ from etl.mapping.bound import (
     Extreme,
     GuardedDate,
     Later,
+    Listed,
     OneDate,
     RealDate,
     Some,
     Source,
     VisitDate,
+    Whole,
 )
 from etl.mapping.paths import Facts, Segments, item_scope
 from etl.mapping.tables import Target
 
 Kind = TypeVar("Kind")
+#: What takes all that stands at a place.
+WHOLES: tuple[type[Whole] | type[Listed], ...] = (Whole, Listed)
 
 
 def sources(node: Any, *, of_items: bool = True) -> Iterator[Source]:
@@ -41,7 +45,7 @@ def sources(node: Any, *, of_items: bool = True) -> Iterator[Source]:
 
 
 def conditions(node: Any, kind: type[Kind]) -> Iterator[Kind]:
-    """Every condition of one kind that stands in a condition, an expression, dates or a tuple of them."""
+    """Every part of one kind that stands in a condition, an expression, dates or a tuple of them."""
     if isinstance(node, (tuple, Mapping)):
         for one in node.values() if isinstance(node, Mapping) else node:
             yield from conditions(one, kind)
@@ -88,6 +92,13 @@ def shared_scope(one: Segments, other: Segments) -> Segments:
         min(len(one), len(other)),
     )
     return item_scope(one[:common])
+
+
+def wholes(rules: Iterable[BoundRule]) -> Iterator[Segments]:
+    """The places that rules take with all that they hold."""
+    for rule in rules:
+        for kind in WHOLES:
+            yield from (one.source.segments for one in conditions(rule.columns, kind))
 
 
 def parts(rule: BoundRule) -> tuple[Any, ...]:

@@ -43,9 +43,9 @@ def upgrade() -> None:
     for name, table, expression, key in ORDERED:
         op.create_index(name, table, [text(f"({expression})"), *map(text, key)], schema=OMOP)
     for name, keyword in NAMES:
-        cut = f"normalize(left(attributes ->> '{keyword}', 324), NFKD)"
-        bare = rf"lower(regexp_replace({cut}, '[\u0300-\u036f]', '', 'g'))"
-        words = rf"array_to_tsvector(array_remove(regexp_split_to_array({bare}, '[\s^=]+'), ''))"
+        plain = rf"regexp_replace(normalize(attributes ->> '{keyword}', NFKD), '[\u0300-\u036f]', '', 'g')"
+        parts = rf"regexp_split_to_array(left(lower({plain}), 500), '[\s^=]+')"
+        words = f"array_to_tsvector(array_remove({parts}, ''))"
         op.create_index(
             name, "radiology_occurrence", [text(f"({words})")], schema=OMOP, postgresql_using="gin"
         )

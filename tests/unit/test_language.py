@@ -126,7 +126,7 @@ def test_the_mapping_needs_what_every_case_needs() -> None:
     with pytest.raises(ValidationError) as caught:
         MAPPING.validate_python({})
     missing = {one["loc"][0] for one in caught.value.errors() if one["type"] == "missing"}
-    assert missing == {"name", "title", "schema", "case", "baseline", "type", "person", "forms"}
+    assert missing == {"name", "title", "schema", "case"}
 
 
 def test_models_are_frozen() -> None:

@@ -53,9 +53,7 @@ class _Binder:
         check_defaults(self.words, mapping, self.root.down("defaults"))
         anchor = self._anchor(mapping.baseline)
         person = dict(self._person(mapping.person))
-        age = self.words.source(
-            mapping.person.age, self.root.down("person", "age"), types=frozenset({"integer", "number"})
-        )
+        age = self._age(mapping)
         visits = tuple(one for name, visit in mapping.visits.items() if (one := self._visit(name, visit)))
         episodes = tuple(one for name, each in mapping.episodes.items() if (one := self._episode(name, each)))
         rules = tuple(self._sections())
@@ -64,15 +62,15 @@ class _Binder:
         links.check(visits, episodes, rules)
         links.before_episodes("the baseline's date and condition", anchor, self.root.down("baseline"))
         links.before_episodes("the person's columns", person, self.root.down("person"))
-        if age is None or errors(self.words.told()):
+        if errors(self.words.told()):
             return None
         self.words.check_groups(self.root.down("groups"))
         return bound.Bound(
             self.folder, anchor, person, age, visits, episodes, rules, ignored, tuple(self.words.concepts)
         )
 
-    def _anchor(self, baseline: language.Baseline) -> bound.Anchor | None:
-        if baseline.date is None:
+    def _anchor(self, baseline: language.Baseline | None) -> bound.Anchor | None:
+        if baseline is None or baseline.date is None:
             return None
         at = self.root.down("baseline")
         scope = self._scope(baseline.each, at)
@@ -83,8 +81,18 @@ class _Binder:
         source = self.words.source(baseline.date, inside.down("date"), types=frozenset({"string"}))
         return bound.Anchor(scope, when, source) if source else None
 
-    def _person(self, person: language.Person) -> Iterator[tuple[str, bound.Expression]]:
-        for word in PERSON_COLUMNS:
+    def _age(self, mapping: language.Mapping) -> bound.Source | None:
+        """Where the age stands; None in an annex, which describes no persons."""
+        if mapping.person is None:
+            return None
+        if mapping.baseline is None:
+            message = "'baseline' is missing: a person's year of birth is counted from it"
+            self.words.report("bad-shape", self.root.down("baseline"), message)
+        at = self.root.down("person", "age")
+        return self.words.source(mapping.person.age, at, types=frozenset({"integer", "number"}))
+
+    def _person(self, person: language.Person | None) -> Iterator[tuple[str, bound.Expression]]:
+        for word in PERSON_COLUMNS if person is not None else ():
             slot = Slot("person", f"{word}_concept_id", "concept")
             found = self.words.expression(getattr(person, word), self.root.down("person", word), slot)
             if found is not None:
@@ -154,7 +162,7 @@ class _Binder:
         section: str | None,
     ) -> bound.BoundRule | None:  # fmt: skip
         columns = dict(self.columns.fill(name, rule, at, target))
-        concept = columns.get(target.concept_column)
+        concept = columns.get(target.concept_column or "")
         when = self.words.condition(rule.when, at.down("when")) if rule.when is not None else None
         visit = self._visit_reference(rule, at, above)
         date = self.dates.bind(rule.date, at.down("date")) or (
@@ -167,7 +175,7 @@ class _Binder:
             episode=rule.episode, parent=None, of=rule.of, rows=(), comment=rule.comment,
         )  # fmt: skip
         self._check_filled(rule, made, at, above)
-        return made if concept is not None else None
+        return made if concept is not None or target.concept_column is None else None
 
     def _visit_reference(
         self, rule: language.Rule, at: At, above: bound.BoundRule | None
@@ -179,7 +187,7 @@ class _Binder:
     def _check_filled(
         self, rule: language.Rule, made: bound.BoundRule, at: At, above: bound.BoundRule | None
     ) -> None:
-        if rule.visit is None and rule.date is None and above is None and made.target.dates("start"):
+        if rule.visit is None and rule.date is None and above is None and made.target.needs_date:
             self.words.report("missing-column", at, "the row has no date: give it a 'visit' or a 'date'")
         for column in _left_empty(made):
             self.words.report(
@@ -234,7 +242,7 @@ def _left_empty(rule: bound.BoundRule) -> Iterator[str]:
     """NOT NULL columns that nothing fills; concepts default to 0, ids and dates are written for every row."""
     target = rule.target
     written = {target.id_column, "person_id", *target.dates("start"), *target.dates("end"), *rule.columns}
-    written |= set(target.link or ())
+    written |= {*(target.link or ()), *target.references.values(), *target.derived}
     for name, column in target.columns.items():
         if not column.nullable and name not in written and target.kind(name) != "concept":
             yield name

@@ -158,4 +158,4 @@ def _without_maps(node: bound.Expression) -> tuple[bound.Raw | bound.Template, .
 def _own_columns(target: Target) -> set[str]:
     dates = (*target.dates("start"), *target.dates("end"))
     links = ("person_id", "visit_occurrence_id", "episode_parent_id", *(target.link or ()))
-    return {target.id_column, *links, *dates}
+    return {target.id_column, *links, *target.references.values(), *target.derived, *dates}

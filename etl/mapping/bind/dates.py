@@ -53,6 +53,9 @@ class Dates:
             return self._later(later, at)
         mapping = self.words.folder.mapping
         if text == BASELINE:
+            if mapping.baseline is None:
+                self.words.report("broken-reference", at, "the mapping has no 'baseline'")
+                return None
             return bound.BaselineDate()
         if text in mapping.visits:
             inside = self.words.inside(text, at)

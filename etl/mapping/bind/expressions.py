@@ -9,12 +9,14 @@ from etl.mapping import bound, phrases
 from etl.mapping.bind.conditions import Conditions
 from etl.mapping.bind.context import At, Slot
 from etl.mapping.folder import Place
-from etl.mapping.paths import ITEM, Facts, absolute, json_path
+from etl.mapping.paths import ITEM, Facts, absolute, json_path, resolve
 
 #: A concept as it is written: id and name.
 CONCEPT = re.compile(r"(\d+)(?:\s+(\S.*))?\Z")
 _HOLE = re.compile(r"\{([^{}]+)\}")
 _NUMBERS = {"number": frozenset({"number", "integer"}), "integer": frozenset({"integer"})}
+#: How a column is filled that takes nothing but what is recorded.
+_RECORDED = {"instant": "{from: PATH}", "json": "{json: PATH}"}
 _WHOLE = re.compile(r"-?[0-9]+\Z")
 
 
@@ -41,7 +43,43 @@ class Expressions(Conditions):
                 return self._lookup(node, at, slot)
             case phrases.Sum():
                 return self._sum(node, at, slot)
+            case phrases.Part():
+                return self._part(node, at, slot)
+            case phrases.Join():
+                return self._join(node, at, slot)
+            case phrases.Position():
+                return self._position(at, slot)
         return self._plain(node, at, slot)
+
+    def _part(self, node: phrases.Part, at: At, slot: Slot) -> bound.Whole | None:
+        if slot.kind != "json":
+            self.report("wrong-type", at, f"'{slot.column}' is {slot.kind}, not json")
+            return None
+        source = self.source(node.json_, at.down("json"), whole=True)
+        return bound.Whole(source) if source else None
+
+    def _join(self, node: phrases.Join, at: At, slot: Slot) -> bound.Listed | None:
+        if slot.kind != "text":
+            self.report("wrong-type", at, f"'{slot.column}' is {slot.kind}, a joined list is text")
+            return None
+        source = self.source(node.join, at.down("join"))
+        if source is None:
+            return None
+        item = resolve(self.folder.schema, (*source.segments, ITEM))
+        if item is None or not item.leaf:
+            where = json_path(source.segments)
+            self.report("wrong-type", at.down("join"), f"'{where}' is not a list of single values")
+            return None
+        return bound.Listed(source, node.by)
+
+    def _position(self, at: At, slot: Slot) -> bound.Position | None:
+        if slot.kind != "integer":
+            self.report("wrong-type", at, f"'{slot.column}' is {slot.kind}, a position is an integer")
+        elif not at.scope:
+            self.report("wrong-type", at, "the case has no position: this is not inside a list")
+        else:
+            return bound.Position()
+        return None
 
     def _sum(self, node: phrases.Sum, at: At, slot: Slot) -> bound.Expression | None:
         whole = _NUMBERS["integer"]
@@ -64,6 +102,9 @@ class Expressions(Conditions):
             return self._visit(node, at)
         if slot.kind == "text":
             return self._template(str(node), at)
+        if slot.kind in _RECORDED:
+            self.report("wrong-type", at, f"'{slot.column}' is {slot.kind}: write '{_RECORDED[slot.kind]}'")
+            return None
         if isinstance(node, str):
             source = self.source(node, at, types=_NUMBERS[slot.kind])
             return bound.Raw(source) if source else None
@@ -144,10 +185,22 @@ class Expressions(Conditions):
         if slot.kind == "concept":
             self.report("wrong-type", at, f"'{slot.column}' needs a concept: add 'via' or 'map'")
             return None
+        if slot.kind == "json":
+            self.report("wrong-type", at, f"'{slot.column}' is json: write '{_RECORDED['json']}'")
+            return None
+        if slot.kind == "instant":
+            return self._instant(source, at)
         if slot.kind in _NUMBERS and not source.facts.types <= _NUMBERS[slot.kind]:
             self.wrong_type(at, source.segments, source.facts, _NUMBERS[slot.kind])
             return None
         return bound.Raw(source)
+
+    def _instant(self, source: bound.Source, at: At) -> bound.Instant | None:
+        if source.facts.format != "date-time":
+            where = json_path(source.segments)
+            self.report("wrong-type", at, f"'{where}' has no 'format: date-time' in the schema")
+            return None
+        return bound.Instant(source)
 
     def _table(
         self, node: phrases.Lookup, at: At, slot: Slot, source: bound.Source | None
@@ -165,6 +218,9 @@ class Expressions(Conditions):
             bound_map = {key: self.concept(one, at.down("map", key), slot) for key, one in node.map.items()}
             known = {key: int(one.value) for key, one in bound_map.items() if one is not None}
             return dict(known) if len(known) == len(bound_map) else None
+        if slot.kind in _RECORDED:
+            self.report("wrong-type", at, f"'{slot.column}' is {slot.kind}, which no map gives")
+            return None
         if slot.kind in _NUMBERS:
             fitting = [self._number(one, at.down("map", key), slot) for key, one in node.map.items()]
             return dict(node.map) if all(fitting) else None

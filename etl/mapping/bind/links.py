@@ -100,7 +100,7 @@ class Links:
         return name in self.places and written.index(name) < written.index(before)
 
     def _recorded_of(self, row: Target, event: Target, at: At) -> None:
-        if row.link is None or event.field_concept is None:
+        if row.link_to(event) is None:
             message = f"a row of {row.table} cannot be recorded of a row of {event.table}"
             self.words.report("wrong-type", at, message)
 
@@ -138,9 +138,17 @@ def _episodes_named(episode: bound.BoundRule, at: At) -> Iterator[tuple[str, At]
 
 
 def check_case(words: Expressions, case: language.CaseKeys, at: At) -> None:
-    """The keys that say whose case it is: at the top of the document, and required where rows need them."""
+    """The keys that say whose case it is: at the top of the document, and required where rows need them.
+
+    What is about a series needs none: the series is somebody's.
+    """
+    if case.series is not None:
+        _check_series(words, case, case.series, at)
+        return
     for word, key in case:
-        if key is not None:
+        if key is None and word in ("patient", "form"):
+            words.report("bad-shape", at.down(word), f"'case.{word}' is missing")
+        elif key is not None:
             source = words.source(key, at.down(word), types=frozenset({"string"}))
             if source is not None and source.segments != (key,):
                 words.report("wrong-type", at.down(word), f"'{key}' must be a top-level key of the document")
@@ -149,10 +157,26 @@ def check_case(words: Expressions, case: language.CaseKeys, at: At) -> None:
                 words.report("missing-column", at.down(word), message)
 
 
+def _check_series(words: Expressions, case: language.CaseKeys, series: str, at: At) -> None:
+    source = words.source(series, at.down("series"), types=frozenset({"string"}))
+    if source is not None and words.single(source, at.down("series")) and not source.facts.required:
+        message = f"'{series}' may be missing, but says whose case it is: require it in the schema"
+        words.report("missing-column", at.down("series"), message)
+    others = [word for word, key in case if key is not None and word != "series"]
+    for word in others:
+        message = f"a case that names its 'series' has the patient of the series: leave out '{word}'"
+        words.report("bad-shape", at.down(word), message)
+    if words.folder.mapping.person is not None:
+        message = "a case that names its 'series' cannot describe a person: leave out 'person'"
+        words.report("bad-shape", At(at.file, ("person",)), message)
+
+
 def check_forms(words: Expressions, mapping: language.Mapping, at: At) -> None:
     """Every form of the schema has its sections here, and no other; every section is one of a form."""
+    if not mapping.forms:
+        return
     _check_sections(words, mapping, at)
-    facts = resolve(words.folder.schema, absolute(mapping.case.form, ()))
+    facts = resolve(words.folder.schema, absolute(mapping.case.form or "", ()))
     if facts is None or facts.enum is None:
         return
     for form in facts.enum:

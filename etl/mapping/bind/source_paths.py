@@ -31,14 +31,19 @@ class Paths:
             if one not in own:
                 yield replace(one, message=f"in '{heir}', which has this from here: {one.message}")
 
-    def source(self, path: str, at: At, *, types: frozenset[str] | None = None) -> bound.Source | None:
-        """The place that a path names; a finding when the schema has no such place, or another type there."""
+    def source(
+        self, path: str, at: At, *, types: frozenset[str] | None = None, whole: bool = False
+    ) -> bound.Source | None:
+        """The place that a path names; a finding when the schema has no such place, or another type there.
+
+        ``whole``: it may be the whole document.
+        """
         segments = absolute(path, at.scope)
         facts = resolve(self.folder.schema, segments)
         if facts is None:
             self.report("unknown-path", at, suggestion(self.folder.schema, segments))
             return None
-        if not segments:
+        if not segments and not whole:
             self.report("wrong-type", at, f"'{path}' is the whole document; say which item with 'each'")
             return None
         if segments.count(ITEM) > at.scope.count(ITEM) or not self._reachable(segments, at.scope):

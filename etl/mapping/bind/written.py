@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from etl.mapping import language
 from etl.mapping.bind.context import At
 from etl.mapping.folder import Folder
+from etl.mapping.tables import TARGETS
 
 Report = Callable[[str, At, str], None]
 
@@ -43,7 +44,9 @@ def as_written(rule: language.Rule, at: At, report: Report) -> Written | None:
 
 
 def _whole(rule: language.Rule, at: At, report: Report) -> bool:
-    missing = [word for word in ("table", "concept") if getattr(rule, word) is None]
+    target = TARGETS.get(rule.table or "")
+    needed = ("table", "concept") if target is None or target.concept_column else ("table",)
+    missing = [word for word in needed if getattr(rule, word) is None]
     for word in missing:
         report("bad-shape", at.down(word), f"'{'.'.join(map(str, (*at.keys, word)))}' is missing")
     return not missing

@@ -50,9 +50,17 @@ class DateWriter:
                     self.lines.add(f"{chosen} = {date}")
                     losses.unfollowed(rule)
             date = chosen
-        assert date is not None, "the binder asks every dated row for a visit or a date"
+        if date is None:
+            assert not rule.target.needs_date, (
+                "the binder asks every row that needs a date for a visit or a date"
+            )
+            date = "None"
         self.found[rule.name] = (visit, date)
-        if not self._always_known(rule):
+        if not rule.target.needs_date:
+            if rule.date:
+                with self.lines.block(f"if {date} is None:"):
+                    losses.unfollowed(rule)
+        elif not self._always_known(rule):
             with self.lines.block(f"if {date} is None:"):
                 losses.undated(rule)
             stack.enter_context(self.lines.block("else:"))
@@ -63,6 +71,19 @@ class DateWriter:
         for index, date in enumerate(dates):
             prefix = f"if {name} is None: " if index else ""
             self.lines.add(f"{prefix}{name} = {self._code(date, scope)}")
+
+    def widen(self, rule: bound.BoundRule, date: str) -> None:
+        """Widen the span of the case's dates; without a baseline, they are on an axis of their own."""
+        if not rule.date or self.mapping.told.baseline is None:
+            return
+        if isinstance(rule.date[0], bound.BaselineDate) and not self.mapping.annex:
+            return
+        known = "" if rule.target.needs_date else f"{date} is not None and "
+        for edge, sign in (("first", "<"), ("last", ">")):
+            wider = f"{date} {sign} {edge}"
+            if self.mapping.annex:
+                wider = f"({edge} is None or {wider})"
+            self.lines.add(f"if {known}{wider}: {edge} = {date}")
 
     def told_by(self, day: str, dates: bound.Dates, scope: Segments) -> str:
         """A Python expression of the JSON path that a day, the first known of these dates, was read from.
@@ -97,7 +118,9 @@ class DateWriter:
             case bound.EpisodeDate(episode):
                 return episode_start(self._rule(f"episode.{episode}"))
             case bound.RealDate(source):
-                return f"moved({self.names.of(source.segments)}, shift)"
+                real = self.names.of(source.segments)
+                on_axis = self.mapping.told.baseline is not None
+                return f"moved({real}, shift)" if on_axis else f"as_recorded({real})"
             case bound.Later(start, count, unit):
                 number = str(count) if isinstance(count, int) else self.names.of(count.segments)
                 return f"{unit}_after({self._code(start, scope)}, {number})"

@@ -47,6 +47,8 @@ class Names:
         self._taken: set[str] = set()
 
     def of(self, segments: Segments) -> str:
+        if not segments:
+            return "document"
         if segments not in self._names:
             words = [part for part in segments if part != ITEM][-2:] + (
                 ["item"] if segments[-1] == ITEM else []
@@ -139,8 +141,8 @@ def condition(node: bound.Condition, names: Names | _Inside) -> str:
 def recorded(node: bound.Expression, names: Names) -> str | None:
     """A Python expression that tells whether an expression yields something; None when it always does."""
     match node:
-        case bound.Raw(source) | bound.Translate(source=source):
-            return f"{names.of(source.segments)} is not None"
+        case bound.Raw() | bound.Translate() | bound.Whole() | bound.Listed() | bound.Instant():
+            return f"{names.of(node.source.segments)} is not None"
         case bound.Sum(sources):
             return "(" + " and ".join(f"{names.of(one.segments)} is not None" for one in sources) + ")"
         case bound.Guarded(when, then):

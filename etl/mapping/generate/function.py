@@ -69,11 +69,13 @@ class _Generator:
         return header + self.rows.values.constants() + "\n\n" + str(self.lines)
 
     def _start(self) -> None:
-        base = self.mapping.folder.mapping.baseline.is_.isoformat()
         self.lines.add(f"base = case_id << {CASE_SHIFT}")
         for table in self.columns:
             self.lines.add(f"add_{table} = rows[{table!r}].append")
-        self.lines.add(f"BASE = first = last = {base!r}")
+        baseline = self.mapping.told.baseline
+        if baseline is not None:
+            self.lines.add(f"BASE = {baseline.is_.isoformat()!r}")
+        self.lines.add(f"first = last = {None if self.mapping.annex else 'BASE'}")
         for visit in self.mapping.visits:
             pair = "{}, {}" if visit.scope else "None, None"
             self.lines.add(f"{identifier(visit.name)}, {date_variable(visit)} = {pair}")
@@ -85,15 +87,16 @@ class _Generator:
         rules = tuple(self.mapping.every_rule())
         sources = {one.segments for rule in rules for one in walk.rule_sources(rule)}
         sources |= {one.segments for one in walk.sources(self.mapping.shared)}
-        case = self.mapping.folder.mapping.case
-        sources |= {(case.patient,), (case.form,)}
-        self.rows.case = {"patient": self.names.of((case.patient,)), "form": self.names.of((case.form,))}
+        keys = {word: self.mapping.keys[word] for word in ("patient", "form") if word in self.mapping.keys}
+        sources |= set(keys.values())
+        self.rows.case = {word: self.names.of(segments) for word, segments in keys.items()}
         lists = set().union(*map(lists_of, rules)) | asked_about(self.mapping.shared)
         self.steps.load((), sources, lists | ({self.mapping.anchor.scope} if self.mapping.anchor else set()))
 
     def _anchor(self) -> None:
         anchor = self.mapping.anchor
-        self.lines.add("shift = None")
+        if self.mapping.told.baseline is not None:
+            self.lines.add("shift = None")
         if anchor is None:
             return
         with ExitStack() as stack:
@@ -107,12 +110,11 @@ class _Generator:
 
     def _person(self) -> None:
         self.lines.add()
-        self.rows.person()
-        case = self.mapping.folder.mapping.case
-        self._used((self.mapping.age, self.mapping.person))
-        for key in (case.patient, case.form, case.site):
-            if self.trace and key is not None:
-                self.lines.add(f"problem(None, 'used', {json_path((key,))!r}, '')")
+        if not self.mapping.annex:
+            self.rows.person()
+            self._used((self.mapping.age, self.mapping.person))
+        for segments in self.mapping.keys.values() if self.trace else ():
+            self.lines.add(f"problem(None, 'used', {json_path(segments)!r}, '')")
 
     def _sections(self) -> None:
         for section in self.mapping.folder.sections:
@@ -242,15 +244,16 @@ class _Generator:
                 self.lines.add(f"{first}.setdefault({item_key(scope)}, {row})")
             else:
                 self.lines.add(f"if {first} is None: {first} = {row}")
-        if rule.date and not isinstance(rule.date[0], bound.BaselineDate):
-            self.lines.add(f"if {date} < first: first = {date}")
-            self.lines.add(f"if {date} > last: last = {date}")
+        self.dates.widen(rule, date)
         if rule.episode is not None:
             self.rows.episode_event(rule, row)
 
     def _used(self, node: object) -> None:
         if not self.trace:
             return
+        wholes = (one for kind in walk.WHOLES for one in walk.conditions(node, kind))
+        for segments in dict.fromkeys(one.source.segments for one in wholes):
+            self.lines.add(f"used_below({self.names.of(segments)}, {located(segments)}, problem)")
         for source in dict.fromkeys(walk.sources(node, of_items=False)):
             if source.facts.leaf:
                 name = self.names.of(source.segments)

@@ -44,13 +44,14 @@ def row_columns(rules: Iterable[bound.BoundRule]) -> dict[str, tuple[str, ...]]:
 
 def _columns(rule: bound.BoundRule) -> set[str]:
     target = rule.target
-    required = {name for name, column in target.columns.items() if not column.nullable}
+    required = {name for name, column in target.columns.items() if not column.nullable} - target.derived
     named = {
         target.id_column,
         "person_id",
         *target.dates("start"),
         *target.dates("end"),
         *(target.link or ()),
+        *target.references.values(),
     }
     if target.column("visit") and rule.visit is not None:
         named.add("visit_occurrence_id")
@@ -81,8 +82,10 @@ class RowWriter:
         for column in ("gender_concept_id", "race_concept_id", "ethnicity_concept_id"):
             node = self.mapping.person.get(column, bound.Constant(0))
             concepts[column] = self.values.field(node, Field(column, "concept", empty="0"), set())
+        baseline = self.mapping.told.baseline
+        assert self.mapping.age is not None and baseline is not None, "an annex describes no person"
         birth, age = self.lines.fresh("birth"), self.names.of(self.mapping.age.segments)
-        self.lines.add(f"{birth} = {self.mapping.folder.mapping.baseline.is_.year} - int({age})")
+        self.lines.add(f"{birth} = {baseline.is_.year} - int({age})")
         patient = self.lines.fresh("patient")
         self.lines.add(f"{patient} = escape({self.case['patient']})")
         site = self.lines.fresh("site")
@@ -103,7 +106,7 @@ class RowWriter:
         self.lines.add(f"{row} = base + {number << ITEM_BITS}{' + ' + item if item else ''}")
         fields = self._structure(rule, row, visit, date, parent, parent_id)
         for column, node in rule.columns.items():
-            fields[column] = self.values.field(node, field_of(rule.target, column, number), known)
+            fields[column] = self.values.field(node, field_of(rule.target, column, number, rule.scope), known)
         table = rule.target.table
         self._append(
             table, [fields.get(column) or _empty(rule.target, column) for column in self.columns[table]]
@@ -117,14 +120,15 @@ class RowWriter:
         """Ids, dates and links: what every row has whatever it says."""
         target = rule.target
         fields = {target.id_column: f"{{{row}}}", "person_id": "{person_id}"}
-        fields |= {name: _dated(date, name) for name in target.dates("start")}
+        fields |= {name: _dated(date, name, target.needs_date) for name in target.dates("start")}
         fields |= self._end(rule, date)
         if visit is not None:
             # With a date of its own, a row is written whether or not there was such a visit.
-            fields["visit_occurrence_id"] = nullable(visit) if rule.date else f"{{{visit}}}"
-        if parent is not None and parent_id is not None and target.link:
-            fields |= {target.link[0]: f"{{{parent_id}}}", target.link[1]: str(parent.target.field_concept)}
-        elif rule.of is not None and target.link:
+            undated = rule.date or not target.needs_date
+            fields["visit_occurrence_id"] = nullable(visit) if undated else f"{{{visit}}}"
+        if parent is not None and parent_id is not None:
+            fields |= _link(target, parent.target, f"{{{parent_id}}}", str(parent.target.field_concept))
+        elif rule.of is not None:
             fields |= self._link_to_first(rule, target)
         if rule.parent is not None:
             fields["episode_parent_id"] = nullable(f"episode_{rule.parent}")
@@ -143,25 +147,31 @@ class RowWriter:
                 self.lines.add(f"{end} = None")
             if required:
                 self.lines.add(f"if {end} is None: {end} = {date}")
-            self.lines.add(f"if {end} is not None and {end} > last: last = {end}")
+            later = f"{end} > last" if not self.mapping.annex else f"(last is None or {end} > last)"
+            if self.mapping.told.baseline is not None:
+                self.lines.add(f"if {end} is not None and {later}: last = {end}")
             stamp = self.lines.fresh("stamp")
             self.lines.add(f"{stamp} = NULL if {end} is None else {end} + ' 00:00:00'")
             self.lines.add(f"if {end} is None: {end} = NULL")
             return {name: f"{{{stamp if name.endswith('datetime') else end}}}" for name in columns}
-        return {name: _dated(date, name) for name in columns} if required else {}
+        return {name: _dated(date, name, known=True) for name in columns} if required else {}
 
     def _link_to_first(self, rule: bound.BoundRule, target: Target) -> dict[str, str]:
-        assert target.link is not None
         linked = next(one for one in self.mapping.every_rule() if one.name == rule.of)
         ours = walk.shared_scope(rule.scope, linked.scope)
-        event, concept = first_row(self.numbers[linked.name], ours), self.lines.fresh("field")
+        event = first_row(self.numbers[linked.name], ours)
         if ours:
             found = self.lines.fresh("event")
             self.lines.add(f"{found} = {event}.get({item_key(ours)})")
             event = found
-        nothing = "NULL" if target.columns[target.link[1]].nullable else "0"
+        columns = target.link_to(linked.target)
+        assert columns is not None, "the binder has checked it"
+        if columns[1] is None:
+            return {columns[0]: nullable(event)}
+        concept = self.lines.fresh("field")
+        nothing = "NULL" if target.columns[columns[1]].nullable else "0"
         self.lines.add(f"{concept} = {nothing} if {event} is None else {linked.target.field_concept}")
-        return {target.link[0]: nullable(event), target.link[1]: f"{{{concept}}}"}
+        return {columns[0]: nullable(event), columns[1]: f"{{{concept}}}"}
 
     def episode_event(self, rule: bound.BoundRule, row: str) -> None:
         """The row as an event of its episode, when there is one."""
@@ -178,8 +188,19 @@ def first_row(number: int, scope: Segments) -> str:
     return f"of_{number}_{depth(scope)}" if scope else f"of_{number}"
 
 
-def _dated(date: str, column: str) -> str:
-    return f"{{{date}}} 00:00:00" if column.endswith("datetime") else f"{{{date}}}"
+def _link(target: Target, event: Target, row: str, concept: str) -> dict[str, str]:
+    """The columns that link a row to one of another table, as these pieces of its f-string."""
+    columns = target.link_to(event)
+    assert columns is not None, "the binder has checked it"
+    return {columns[0]: row} | ({} if columns[1] is None else {columns[1]: concept})
+
+
+def _dated(date: str, column: str, known: bool) -> str:
+    """A date or its datetime as a piece of the row's f-string; when it may be unknown, NULL then."""
+    if known:
+        return f"{{{date}}} 00:00:00" if column.endswith("datetime") else f"{{{date}}}"
+    time = " + ' 00:00:00'" if column.endswith("datetime") else ""
+    return f"{{NULL if {date} is None else {date}{time}}}"
 
 
 def _empty(target: Target, column: str) -> str:

@@ -1,8 +1,12 @@
 """What generated code calls: dates and text, the parts that are not worth writing out for every rule."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
+from typing import Any
 
+import orjson
+
+from etl.mapping.paths import quoted
 from omop_schema.copy_text import escape
 
 Report = Callable[[int | None, str, str, str], None]
@@ -77,6 +81,49 @@ def moved(text: str | None, shift: int | None) -> str | None:
         return None
     day = real + shift
     return _DAYS[day] if 1 <= day <= _LAST_DAY else None
+
+
+def as_recorded(text: str | None) -> str | None:
+    """A date as it is recorded; None when it is unknown, or no calendar has it."""
+    day = ordinal(text)
+    return None if day is None else _DAYS[day]
+
+
+def instant(text: str, rule: int, path: str, problem: Report) -> str | None:
+    """A time with its zone (RFC 3339) as PostgreSQL writes it, in UTC; None, and a problem, for none."""
+    try:
+        when = datetime.fromisoformat(text.upper())
+        utc = when if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
+        problem(rule, "invalid", path, "not a time that a calendar has")
+        return None
+    return utc.replace(tzinfo=None).isoformat(" ")
+
+
+def as_json(part: Any) -> str:
+    """A part of the document as JSON, in COPY's encoding."""
+    return escape(orjson.dumps(part).decode())
+
+
+def joined(items: list[Any], by: str) -> str:
+    """The items as one text; what is not recorded is left out, and a whole number has no decimals."""
+    return by.join(
+        str(int(one)) if isinstance(one, float) and one.is_integer() else str(one)
+        for one in items
+        if one is not None
+    )
+
+
+def used_below(part: Any, path: str, problem: Report) -> None:
+    """Report every value that is recorded in a part of the document, which stands at ``path``, as used."""
+    if isinstance(part, dict):
+        for key, child in part.items():
+            used_below(child, f"{path}.{quoted(key)}", problem)
+    elif isinstance(part, list):
+        for index, child in enumerate(part):
+            used_below(child, f"{path}[{index}]", problem)
+    elif part is not None:
+        problem(None, "used", path, "")
 
 
 def cut(text: str, length: int, column: str, rule: int, path: str, problem: Report) -> str:

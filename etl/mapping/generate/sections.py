@@ -66,7 +66,7 @@ class Sections:
                 if source.facts.leaf:
                     readers.setdefault(source.segments, []).append(rule)
         # The case's keys, the person and the baseline are for every form.
-        shared: set[Segments] = {(key,) for _, key in self.mapping.folder.mapping.case if key is not None}
+        shared = set(self.mapping.keys.values())
         shared |= {one.segments for one in walk.sources(self.mapping.shared)}
         for segments, rules in readers.items():
             home = self._home(segments, rules)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from etl.mapping import bound
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, located, recorded
+from etl.mapping.paths import Segments, depth
 from etl.mapping.tables import ColumnKind, Target
 from omop_schema.copy_text import escape
 
@@ -20,6 +21,8 @@ class Field:
     number: int | None = None
     empty: str = "NULL"
     """What stands for nothing: a concept that must not be NULL is 0."""
+    position: str = ""
+    """A Python expression of the place of the rule's item in its list, from 1."""
 
 
 @dataclass
@@ -56,9 +59,26 @@ class ValueWriter:
                 return self._translate(node, wanted)
             case bound.Template(parts):
                 return self._template(parts, wanted)
+            case bound.Whole(source):
+                return self._taken(f"as_json({self.names.of(source.segments)})", source)
+            case bound.Listed(source, by):
+                text = f"joined({self.names.of(source.segments)}, {by!r})"
+                cut = self._cut(text, source, wanted) if wanted.length else f"escape({text})"
+                return self._taken(cut, source)
+            case bound.Instant(source):
+                arguments = f"{wanted.number}, {located(source.segments)}, problem"
+                return self._taken(f"instant({self.names.of(source.segments)}, {arguments})", source)
+            case bound.Position():
+                return wanted.position
         name = self.lines.fresh("t")
         self.lines.add(f"{name} = None")
         self._choose(node, name, wanted)
+        return name
+
+    def _taken(self, made: str, source: bound.Source) -> str:
+        """A variable of what is made of a recorded value; None when there is none."""
+        value, name = self.names.of(source.segments), self.lines.fresh("t")
+        self.lines.add(f"{name} = None if {value} is None else {made}")
         return name
 
     def _choose(self, node: bound.Expression, name: str, wanted: Field) -> None:
@@ -152,11 +172,12 @@ class ValueWriter:
         return name
 
 
-def field_of(target: Target, column: str, number: int) -> Field:
+def field_of(target: Target, column: str, number: int, scope: Segments) -> Field:
     """The field of a table's column, for the rule of this number."""
     kind = target.kind(column)
     required = kind == "concept" and not target.columns[column].nullable
-    return Field(column, kind, target.length(column), number, "0" if required else "NULL")
+    empty = "0" if required else "NULL"
+    return Field(column, kind, target.length(column), number, empty, f"i{depth(scope) - 1} + 1")
 
 
 def _encoded(table: tuple[tuple[bound.Key, int | str], ...]) -> dict[bound.Key, int | str]:
@@ -182,6 +203,8 @@ def _complete(node: bound.Expression) -> bool:
             table = dict(pairs)
             possible = (True, False) if source.facts.types == {"boolean"} else source.facts.enum
             return possible is not None and all(table.get(value) for value in possible)
+        case bound.Instant():
+            return False
         case bound.Guarded(then=then):
             return _complete(then)
         case bound.Alternatives(items):

@@ -1,6 +1,6 @@
 """The ETL document: a mapping as the tables that partners read and sign, after D4.4 Appendix A, Table 23."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources.abc import Traversable
 
 from etl.mapping import bound, walk
@@ -72,6 +72,9 @@ class _Document:
 
     def _forms(self) -> Iterator[str]:
         yield from _heading("Forms")
+        if not self.told.forms:
+            yield "None: every section holds for every case."
+            return
         rows = (
             (
                 code(name),
@@ -95,6 +98,8 @@ class _Document:
         yield from self._person()
 
     def _baseline(self) -> str:
+        if self.told.baseline is None:
+            return "None: dates are loaded as they are recorded."
         base, anchor_ = self.told.baseline.is_.isoformat(), self.mapping.anchor
         if anchor_ is None:
             return f"The baseline is {base}. No real date stands for it, so recorded dates are unknown."
@@ -104,27 +109,35 @@ class _Document:
 
     def _links(self) -> Iterator[str]:
         linked, linking = set(self.rules.linked_tables()), set(self.rules.linking_tables())
-        keys = {name: target.field_concept for name, target in TARGETS.items() if name in linked}
+        keys = {
+            name: target.field_concept
+            for name, target in TARGETS.items()
+            if name in linked and target.field_concept is not None
+        }
         for name, target in TARGETS.items():
             if name in linking and target.link is not None:
                 event, concept = map(code, target.link)
                 yield f"- **Recorded of, {code(name)}.** {event}: the other row's id; {concept}: its key."
+            elif name in linking:
+                own = [code(column) for event, column in target.references.items() if event in linked]
+                yield f"- **Recorded of, {code(name)}.** {', '.join(own)}: the other row's id."
         if keys:
             told = ", ".join(f"{code(name)} {concept}" for name, concept in keys.items())
             yield f"- **Keys.** The concepts of keys that rows and `episode_event` link to: {told}."
 
     def _person(self) -> Iterator[str]:
         yield from _heading("Person")
+        if self.mapping.age is None:
+            yield "None is described here: the cases add to persons that other mappings describe."
+            return
         yield from table(("Source field", "Type", "CDM column", "Value"), self._person_rows())
 
     def _person_rows(self) -> Iterator[tuple[str, str, str, str]]:
-        year, case = self.told.baseline.is_.year, self.told.case
+        assert self.told.baseline is not None and self.mapping.age is not None, "it describes persons"
+        keys, year = self.mapping.keys, self.told.baseline.is_.year
         about = {
-            "person.person_source_value": ((case.patient,), "as recorded; one person over all forms"),
-            "person.care_site_id": (
-                (case.site,) if case.site else None,
-                "the number that the site was given",
-            ),
+            "person.person_source_value": (keys["patient"], "as recorded; one person over all forms"),
+            "person.care_site_id": (keys.get("site"), "the number that the site was given"),
             "person.year_of_birth": (self.mapping.age.segments, f"{year} - age"),
         }
         for column, (segments, value) in about.items():
@@ -195,21 +208,21 @@ class _Document:
 
     def _users(self) -> dict[Segments, list[str]]:
         users: dict[Segments, list[str]] = {}
-        case = self.told.case
-        for word, key in case:
-            if key is not None:
-                users.setdefault((key,), []).append(f"the case's {word}")
+        for word, segments in self.mapping.keys.items():
+            users.setdefault(segments, []).append(f"the case's {word}")
         shared = {"baseline": self.mapping.anchor, "person": (self.mapping.age, self.mapping.person)}
         for name, node in shared.items():
             for segments in dict.fromkeys(one.segments for one in walk.sources(node)):
                 users.setdefault(segments, []).append(name)
         for rule in self.mapping.every_rule():
-            for segments in dict.fromkeys(one.segments for one in walk.rule_sources(rule)):
+            wholes = tuple(walk.wholes((rule,)))
+            below = (one for one, _ in leaves(self.mapping.folder.schema) if _below(one, wholes))
+            for segments in dict.fromkeys((*(one.segments for one in walk.rule_sources(rule)), *below)):
                 users.setdefault(segments, []).append(code(rule.name))
         return users
 
     def _excuse(self, segments: Segments) -> str:
-        if any(segments[: len(one)] == one for one in self.mapping.ignored):
+        if _below(segments, self.mapping.ignored):
             return "left out on purpose"
         return "**nothing**"
 
@@ -247,6 +260,11 @@ def _heading(text: str, level: int = 2) -> tuple[str, str, str]:
     return "", f"{'#' * level} {plain(text)}", ""
 
 
+def _below(segments: Segments, places: Iterable[Segments]) -> bool:
+    """Whether a place is one of these, or stands below one."""
+    return any(segments[: len(one)] == one for one in places)
+
+
 def _section_heading(section: str) -> str:
     return f"Section {section}"
 
@@ -254,7 +272,8 @@ def _section_heading(section: str) -> str:
 _CONVENTIONS = """\
 - **Unknown.** A recorded value without a concept is loaded as concept 0 and reported as unmapped.
 - **Dates.** Date and datetime columns are both filled, the time is 00:00:00. A visit or episode whose date is
-  unknown is not written. Any other row whose date is unknown is not written either, and reported as invalid.
+  unknown is not written. Any other row whose date is unknown is not written either, and reported as invalid,
+  unless its table does without a date.
 - **End.** A row without *until* ends on the day it starts if its table requires an end, else stays open."""
 _HOW_TO_READ = f"""\
 ## How to read the tables

@@ -69,7 +69,8 @@ class RuleTables:
     def _rule(self, rule: bound.BoundRule) -> Iterator[str]:
         yield from self.fields(_read(rule))
         yield lines(self._conditions(rule))
-        yield self.words.expression(rule.concept, "concept", rule.scope)
+        own = rule.target.concept_column
+        yield self.words.expression(rule.concept, "concept", rule.scope) if own else ""
         yield lines(self._columns(rule))
         unit = rule.columns.get(rule.target.column("unit") or "")
         yield self.words.expression(unit, "concept", rule.scope) if unit else ""
@@ -105,7 +106,7 @@ class RuleTables:
         Ids, dates, type and unit go without, and what the conventions say of every row of the table.
         """
         target = rule.target
-        yield code(f"{target.table}.{target.concept_column}")
+        yield code(f"{target.table}.{target.concept_column}" if target.concept_column else target.table)
         defaults = self.mapping.folder.mapping.defaults.get(target.table, {})
         silent = {target.concept_column, target.column("type"), target.column("unit")}
         filled: dict[str, list[str]] = {}

@@ -73,8 +73,8 @@ def kind_of(facts: Facts) -> str:
         if len(facts.enum) <= MOST_SHOWN:
             return "one of: " + ", ".join(plain(value) for value in facts.enum)
         return f"one of {len(facts.enum)} codes"
-    if facts.format == "date":
-        return "date"
+    if facts.format in ("date", "date-time"):
+        return "date" if facts.format == "date" else "date and time"
     return " or ".join(_TYPES.get(name, name) for name in sorted(facts.types)) or "any"
 
 
@@ -119,6 +119,14 @@ class Words:
                 return self._constant(value, kind)
             case bound.Raw(source):
                 return f"{dotted(source.segments)} as recorded"
+            case bound.Whole(source):
+                return f"{dotted(source.segments)}, whole, as JSON"
+            case bound.Listed(source, by):
+                return f"the items of {dotted(source.segments)}, with {code(by)} between them"
+            case bound.Instant(source):
+                return f"{dotted(source.segments)}, in UTC"
+            case bound.Position():
+                return "the item's place in its list, from 1"
             case bound.Sum(sources):
                 return " + ".join(dotted(one.segments) for one in sources)
             case bound.Translate():
@@ -179,8 +187,8 @@ class Words:
     def says(self, node: bound.Expression) -> str | None:
         """When an expression yields something; None when it always does."""
         match node:
-            case bound.Raw(source) | bound.Translate(source=source):
-                return f"{dotted(source.segments)} is recorded"
+            case bound.Raw() | bound.Translate() | bound.Whole() | bound.Listed() | bound.Instant():
+                return f"{dotted(node.source.segments)} is recorded"
             case bound.Sum(sources):
                 return " and ".join(f"{dotted(one.segments)} is recorded" for one in sources)
             case bound.Guarded(when, then):
@@ -208,7 +216,8 @@ class Words:
             case bound.EpisodeDate(episode):
                 return f"start of episode {code(episode)}"
             case bound.RealDate(source):
-                return f"{dotted(source.segments)}, moved with the baseline"
+                axis = "as recorded" if self.mapping.told.baseline is None else "moved with the baseline"
+                return f"{dotted(source.segments)}, {axis}"
             case bound.Later(start, count, unit):
                 number = str(count) if isinstance(count, int) else dotted(count.segments)
                 return f"{self.date(start)} + {number} {unit}"

@@ -1,0 +1,137 @@
+"""Check: does a header still tell who the patient is? By the confidentiality profile, and as we read it.
+
+A finding names a tag and what is wrong with it, never the value.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataset import Dataset
+
+from etl.dicom.judge import Claims, Role, State, role_of, stands_for_nobody, text_of, verdict
+from etl.dicom.policy import policy
+from etl.dicom.tags import shown
+
+
+class Finding(NamedTuple):
+    """A tag by which a header identifies somebody, or may. It never holds the value."""
+
+    tag: str
+    """``(0010,0010)``; of private tags the group: ``(0029,xxxx)``."""
+    keyword: str
+    """DICOM's keyword; empty for private tags."""
+    action: str
+    """The profile's action code; empty for what the profile does not list."""
+    why: str
+
+
+class Checked(NamedTuple):
+    """What the check found in one header."""
+
+    states: dict[str, State]
+    """The worst state of each tag of the profile that is there, those in sequences included."""
+    findings: set[Finding]
+
+
+#: The elements of a header by the tag's number; a plain dict is much faster to ask than a Dataset.
+Elements = Mapping[int, Any]
+
+SERIES_UID, PATIENT_ID = 0x0020000E, 0x00100020
+_IDENTITY_REMOVED, _METHOD_CODES, _MODIFIED, _BURNED_IN = 0x00120062, 0x00120064, 0x00280303, 0x00280301
+_PRIVATE = "private: nobody knows what it holds"
+
+
+def elements_of(dataset: Dataset) -> dict[int, Any]:
+    """The elements as they stand in the file, not decoded, by number."""
+    return {int(number): element for number, element in dataset.items()}
+
+
+def check(dataset: Dataset, elements: Elements) -> Checked:
+    """What of a header still identifies the patient, sequences and file meta information included."""
+    checked = Checked({}, set())
+    claims = _claims(dataset, elements)
+    meta = getattr(dataset, "file_meta", None)
+    if meta is not None:
+        _look(meta, elements_of(meta), claims, checked)
+    _look(dataset, elements, claims, checked)
+    if SERIES_UID in elements and told(elements, _IDENTITY_REMOVED).upper() != "YES":
+        checked.findings.add(_plain(_IDENTITY_REMOVED, "is not YES"))
+    if told(elements, _BURNED_IN).upper() == "YES":
+        checked.findings.add(_plain(_BURNED_IN, "is YES: text stands in the pixels"))
+    return checked
+
+
+def told(elements: Elements, number: int) -> str:
+    """An attribute's value as text, several joined by ``\\``; "" if it is not there. For ASCII."""
+    element = elements.get(number)
+    return "" if element is None else text_of(element.value)
+
+
+def _claims(dataset: Dataset, elements: Elements) -> Claims:
+    rules = policy()
+    moved = told(elements, _MODIFIED).upper() in rules.modified
+    if not moved and _METHOD_CODES in elements:
+        codes = {str(item.get("CodeValue", "")) for item in dataset[_METHOD_CODES].value or ()}
+        moved = rules.moved_option in codes
+    return Claims(told(elements, PATIENT_ID), moved)
+
+
+def _look(dataset: Dataset, elements: Elements, claims: Claims, checked: Checked) -> None:
+    for number, element in elements.items():
+        role = role_of(number, element.VR)
+        if role is None:
+            continue
+        if role.private:
+            checked.findings.add(Finding(role.tag, "", "", _PRIVATE))
+        elif role.sequence:
+            _look_inside(dataset[number].value or (), role, claims, checked)
+        else:
+            _note(checked, role, *_say(role, element.value, claims))
+
+
+def _say(role: Role, value: Any, claims: Claims) -> tuple[State, str]:
+    return verdict(role, value if isinstance(value, bytes) else text_of(value), claims)
+
+
+def _look_inside(items: Any, role: Role, claims: Claims, checked: Checked) -> None:
+    for item in items:
+        _look(item, elements_of(item), claims, checked)
+    if role.entry is None:
+        return
+    # A reference to other instances may stay: its UIDs are looked at one by one.
+    if "U" in role.action:
+        _note(checked, role, State.DUMMY if items else State.EMPTY, "")
+    else:
+        worst = max((_worst(item, claims) for item in items), default=State.EMPTY)
+        _note(checked, role, worst, "it holds more than dummies" if worst is State.LEFT else "")
+
+
+def _worst(item: Dataset, claims: Claims) -> State:
+    """The worst that stands in an item that should not be there, whatever its tags are."""
+    return max((_leaf(item, *each, claims) for each in elements_of(item).items()), default=State.EMPTY)
+
+
+def _leaf(item: Dataset, number: int, element: Any, claims: Claims) -> State:
+    role = role_of(number, element.VR)
+    if role is not None and role.sequence:
+        return max((_worst(inner, claims) for inner in item[number].value or ()), default=State.EMPTY)
+    if role is not None and role.entry is not None:
+        return _say(role, element.value, claims)[0]
+    text = text_of(element.value)
+    if not text:
+        return State.EMPTY
+    return State.DUMMY if stands_for_nobody(text, claims) else State.LEFT
+
+
+def _note(checked: Checked, role: Role, state: State, why: str) -> None:
+    if role.entry is not None:
+        tag = role.entry.tag
+        if state > checked.states.get(tag, 0):
+            checked.states[tag] = state
+    if state is State.LEFT:
+        checked.findings.add(Finding(role.tag, role.keyword, role.action, why))
+
+
+def _plain(number: int, why: str) -> Finding:
+    return Finding(shown(number), keyword_for_tag(number), "", why)
