@@ -28,7 +28,7 @@ class Trouble(NamedTuple):
 
     kind: str
     """``violation``, or the problem's kind."""
-    position: int
+    record: int
     """Which record of the upload, from 1."""
     case_id: int | None
     version: int | None

@@ -3,8 +3,8 @@
 Nothing here needs a token, and nothing here names a patient, an organisation or a user: labels are routes,
 methods, statuses, outcomes, tables and kinds. A proxy may keep the three addresses inside all the same.
 
-Each worker process counts for itself. Where ``PROMETHEUS_MULTIPROC_DIR`` names an empty folder, before the
-program starts, every worker keeps its counts there, and any of them answers for all.
+One process counts in its memory. Several keep their counts in a folder, and any of them answers for all: in a
+temporary one that ``serving`` makes, or in an empty one that ``PROMETHEUS_MULTIPROC_DIR`` names before.
 """
 
 import os

@@ -350,7 +350,7 @@ def test_problems_come_once_each_in_pages(reads: Reads) -> None:
         address = page.get("next_url")
     assert found == whole["problems"]
     violation = found[0]
-    assert (violation["position"], violation["path"][:1], violation["rule"]) == (1, "$", None)
+    assert (violation["record"], violation["path"][:1], violation["rule"]) == (1, "$", None)
     assert "spoilt" not in json.dumps(found)
 
 

@@ -126,7 +126,7 @@ def test_two_forms_that_disagree_are_told(client: httpx.Client) -> None:
 
 
 def test_an_invalid_case_is_refused_with_every_violation(client: httpx.Client, lake: Engine) -> None:
-    bad = figure("Secret-1", site=7, clinicalBaselineData={"age": "Secret-2", "psa": []})
+    bad = figure("Secret-1", site=7, clinicalBaselineData={"age": "Secret-2", "psa": []}, Secret3=1)
     body = is_problem(send(client, bad), 400)
     paths = {(each["record"], each["path"]) for each in body["violations"]}
     assert {(1, "$.site"), (1, "$.clinicalBaselineData.age")} <= paths
@@ -140,6 +140,16 @@ def test_an_invalid_case_is_refused_with_every_violation(client: httpx.Client, l
         assert query(lake, f"SELECT count(*) FROM lake.{table}") == [(0,)], table
     again = is_problem(send(client, bad), 400)
     assert again == body
+    rehearsed = is_problem(send(client, bad, "/usecases?validate=only"), 400)
+    assert rehearsed["violations"] == body["violations"]
+
+
+@pytest.mark.parametrize("path", ["/usecases", "/usecases?validate=only", "/curationMeta"])
+def test_a_key_is_told_when_the_schema_knows_it(client: httpx.Client, path: str) -> None:
+    known = "site" if path.startswith("/usecases") else "meta"
+    content = f'{{"{known}": {{"Secret-1": NaN}}}}'.encode()
+    (violation,) = is_problem(send(client, content, path), 400)["violations"]
+    assert (violation["path"], violation["reason"]) == (f"$.{known}.*", "NaN is not a JSON number")
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_troubles_come_once_each(mini: Engine, monkeypatch: pytest.MonkeyPatch, 
     upload = send(mini, bad, *good, bad)
     found = every_trouble(mini, upload, 2)
     assert Counter(each.kind for each in found) == {"violation": 4, "invalid": 3, "unmapped": 3}
-    assert [each.position for each in found] == [1, 1, 8, 8, 3, 3, 5, 5, 7, 7]
+    assert [each.record for each in found] == [1, 1, 8, 8, 3, 3, 5, 5, 7, 7]
     assert {each.rule for each in found} == {None, "psa"}
     assert found == every_trouble(mini, upload, 100)
 
