@@ -59,7 +59,7 @@ _KNOWN = """
         AND (CAST(:curation AS bigint) IS NULL OR curation_id = :curation)
         AND (everywhere OR owner.organisation = uploads.organisation)
 """
-_ANY = text(f"SELECT EXISTS (SELECT {_KNOWN})")  # noqa: S608 - our own words
+_ANY = text(f"SELECT EXISTS (SELECT {_KNOWN})")
 # Each string is one round trip. Whoever makes a case locks its patient first.
 _WAITING = text(f"""
     CREATE TEMPORARY TABLE waiting ON COMMIT DROP AS
