@@ -19,9 +19,9 @@ from api.http.errors import ApiError
 from api.http.lake import Lake, Shared
 from api.http.principal import Access
 from api.http.settings import Settings
-from etl.viewer import Viewer
 from etl.find.attributes import Level
 from etl.find.images import Found, Search, find
+from etl.viewer import Viewer
 
 router = APIRouter(tags=["Images"])
 

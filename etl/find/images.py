@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
-from etl.viewer import Viewer
 from etl.find.attributes import Attribute, Level
 from etl.find.criteria import Criterion
+from etl.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)
