@@ -49,7 +49,7 @@ class Role:
         self.private = (number >> 16) % 2 == 1
         self.entry = entry
         self.action = entry.action if entry else ""
-        self.tag = f"({number >> 16:04X},xxxx)" if self.private else shown(number)
+        self.tag = entry.tag if entry else f"({number >> 16:04X},xxxx)" if self.private else shown(number)
         self.keyword = "" if self.private else keyword_for_tag(number) or (entry.name if entry else "")
         self.sequence = vr == "SQ" and not self.private
         self.judge = _judge(number, vr, policy())

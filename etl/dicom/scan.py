@@ -18,7 +18,7 @@ from etl.dicom.check import Finding
 from etl.dicom.group import Group, Places
 from etl.dicom.judge import State
 from etl.dicom.policy import policy
-from etl.dicom.sources import UNREADABLE, Source, from_json, quietly, source_at
+from etl.dicom.sources import NO_DICOM, UNREADABLE, Source, from_json, quietly, source_at
 from etl.read import Unreadable, records
 
 #: Headers that a process reads before it reports.
@@ -46,6 +46,9 @@ class Unread(NamedTuple):
     reason: str
     files: int
     names: tuple[str, ...]
+    """The first of them, below the path."""
+    broken: bool
+    """Whether they should have: what is no DICOM file, or belongs to no series, is nothing wrong."""
 
 
 class TagReport(NamedTuple):
@@ -73,6 +76,11 @@ class Scanned:
     unread: tuple[Unread, ...]
     torn: tuple[str, ...]
     """UIDs of series whose instances name several patients or studies; they have no document."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether a file that is DICOM could not be read."""
+        return any(each.broken for each in self.unread)
 
     @property
     def studies(self) -> int:
@@ -202,10 +210,10 @@ def _scanned(group: Group) -> Scanned:
 
 
 def _unread(group: Group) -> Iterator[Unread]:
-    reasons: dict[str, Places] = dict(sorted(group.unread.items()))
+    for reason, places in sorted(group.unread.items()):
+        yield Unread(reason, places.count, tuple(places.names), reason != NO_DICOM)
     if group.loose.count:
-        reasons["belongs to no series"] = group.loose
-    yield from (Unread(reason, places.count, tuple(places.names)) for reason, places in reasons.items())
+        yield Unread("of no series", group.loose.count, tuple(group.loose.names), False)
 
 
 def _tags(group: Group) -> Iterator[TagReport]:

@@ -34,6 +34,7 @@ UNREADABLE = (
     zlib.error,
     zipfile.BadZipFile,
 )
+NO_DICOM = "no DICOM"
 #: Attributes of the JSON model that hold pixels; none of them is read from files either.
 _PIXELS = ("7FE00010", "7FE00008", "7FE00009")
 _BINARY = ("OB", "OD", "OF", "OL", "OV", "OW", "UN")
@@ -147,10 +148,10 @@ def _elsewhere(tag: str, vr: str, uri: str) -> bytes | str:
 def why_unreadable(error: BaseException) -> str:
     """The reason in words; pydicom's own words can hold values of the header."""
     if isinstance(error, InvalidDicomError):
-        return "is no DICOM file"
+        return NO_DICOM
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror}"
-    return f"cannot be read: {type(error).__name__}"
+        return f"cannot be read, {error.strerror}"
+    return f"cannot be read, {type(error).__name__}"
 
 
 @contextmanager

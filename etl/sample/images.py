@@ -40,6 +40,7 @@ def _series(rng: Random, protocol: later_shape.Protocol, slices: int) -> Json:
     spacing = round(protocol.view / matrix, 4)
     return {
         "SeriesDescription": draws.or_gap(rng, protocol.description, later_shape.IMAGE_GAP),
+        "AcquisitionPlane": protocol.plane,
         "SliceThickness": protocol.thickness,
         "PixelSpacing": [spacing, spacing],
         "Rows": matrix,

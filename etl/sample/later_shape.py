@@ -118,6 +118,7 @@ class Protocol(NamedTuple):
     """A series of the examination."""
 
     description: str
+    plane: str
     share: float
     thickness: float
     """mm"""
@@ -129,10 +130,10 @@ class Protocol(NamedTuple):
 
 
 PROTOCOLS = (
-    Protocol("T2 TSE axial", 1, 3, (320, 384, 512), 200, (1,)),
-    Protocol("T2 TSE sagittal", 0.4, 3, (320, 384), 220, (1,)),
-    Protocol("DWI axial", 1, 3.5, (128, 160, 256), 240, (2, 3, 4)),
-    Protocol("ADC", 0.9, 3.5, (128, 160, 256), 240, (1,)),
-    Protocol("DCE axial", 0.6, 3, (192, 256), 260, (30, 35, 40)),
+    Protocol("T2 TSE axial", "axial", 1, 3, (320, 384, 512), 200, (1,)),
+    Protocol("T2 TSE sagittal", "sagittal", 0.4, 3, (320, 384), 220, (1,)),
+    Protocol("DWI axial", "axial", 1, 3.5, (128, 160, 256), 240, (2, 3, 4)),
+    Protocol("ADC", "axial", 0.9, 3.5, (128, 160, 256), 240, (1,)),
+    Protocol("DCE axial", "axial", 0.6, 3, (192, 256), 260, (30, 35, 40)),
 )
 SLICES = (20, 30)

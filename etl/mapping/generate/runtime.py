@@ -101,7 +101,9 @@ def instant(text: str, rule: int, path: str, problem: Report) -> str | None:
 
 
 def as_json(part: Any) -> str:
-    """A part of the document as JSON, in COPY's encoding."""
+    """A part of the document as JSON, in COPY's encoding; an object without the keys that are null."""
+    if isinstance(part, dict):
+        part = {key: value for key, value in part.items() if value is not None}
     return escape(orjson.dumps(part).decode())
 
 
