@@ -1,5 +1,6 @@
 """The command line: ``oncolake``. Each command is a few lines around a function of ``etl``."""
 
+import inspect
 import os
 import sys
 from importlib.metadata import version
@@ -42,6 +43,17 @@ for module in (setting_up, cases, withdraw, remap, rows, serve):
 app.add_typer(mapping.app, name="map")
 app.add_typer(dicom.app, name="dicom")
 app.add_typer(vocab.app, name="vocab")
+
+
+def _flowing(text: str) -> str:
+    """A help text whose paragraphs, but for examples, are one line each: the terminal breaks them."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(each if each.startswith("\b") else each.replace("\n", " ") for each in paragraphs)
+
+
+for group in (app, mapping.app, vocab.app):
+    for command in group.registered_commands:
+        command.help = _flowing(command.callback.__doc__ or "") if command.callback else None
 
 
 def _print_version(wanted: bool) -> None:

@@ -19,13 +19,15 @@ from sqlalchemy import Engine
 
 from etl.load import Counts, Failure
 from etl.mapping.tables import LOAD_ORDER
-from etl.setup import DEFAULT_MAPPING
+from etl.setup import DEFAULT_MAPPING, SHIPPED
 from omop_schema.database import SETTING, describe, open_engine, translated
 
 MappingsOption = Annotated[
     Path | None,
     typer.Option(
-        "--mappings", metavar="DIR", help="Mapping folder to use instead of the shipped prostate one."
+        "--mappings",
+        metavar="DIR",
+        help="Mapping folder instead of the shipped prostate one, or: dicom, curation.",
     ),
 ]
 
@@ -83,9 +85,11 @@ def named_by_setting() -> bool:
 
 
 def mapping_folder(path: Path | None) -> Traversable:
-    """The folder that ``--mappings`` names, or the shipped one."""
+    """The folder that ``--mappings`` names, or is the shipped one of that name; without, the prostate one."""
     if path is None:
         return DEFAULT_MAPPING
+    if str(path) in SHIPPED:
+        return SHIPPED[str(path)]
     if not path.joinpath("mapping.yaml").is_file():
         raise BadInput(f"'{path}' is not a mapping folder: there is no mapping.yaml in it")
     return path

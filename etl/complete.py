@@ -15,16 +15,24 @@ from etl.validate import Validator
 
 
 def complete(
-    connection: Connection, plan_of: Callable[[], Plan], persons: Iterable[int] | None = None
+    connection: Connection,
+    plan_of: Callable[[], Plan],
+    *,
+    persons: Iterable[int] | None = None,
+    curation: int | None = None,
 ) -> Counts:
-    """Load the pending curations whose series is known by now: of these persons, or of all.
+    """Load the pending curations whose series is known by now: of these persons, this one, or all.
 
     ``plan_of`` gives the Plan of curations, and is asked only when there is something to do. The connection
     must be outside a transaction. A curation that is not its sender's to post stays pending. Where loading
     is cut short, the case is a landed one like others, and loaded as they are.
     """
-    values = {"persons": None if persons is None else sorted(set(persons)), "limit": BATCH}
+    named = None if persons is None else sorted(set(persons))
+    values = {"persons": named, "curation": curation, "limit": BATCH}
     counts = Counts()
+    with connection.begin():
+        if not connection.execute(_ANY, values).scalar_one():
+            return counts
     while found := _become_cases(connection, values):
         plan = plan_of()
         valid, failures = still_valid(Validator(plan.schema), found)
@@ -39,13 +47,7 @@ def _become_cases(connection: Connection, values: Mapping[str, object]) -> list[
         return [each for batch in newest(connection, cases) for each in batch]
 
 
-# Each string is one round trip. Whoever makes a case locks its patient first.
-_WAITING = text("""
-    DROP TABLE IF EXISTS waiting;
-
-    CREATE TEMPORARY TABLE waiting ON COMMIT DROP AS
-    SELECT curation_id, curations.upload_id, digest, image.person_id, patients.patient_id, owner.organisation,
-        curation_function || ' ' || left(encode(digest, 'hex'), 16) AS form
+_KNOWN = """
     FROM lake.curations JOIN lake.uploads USING (upload_id)
     JOIN omop.radiology_image AS image ON image.series_instance_uid = source_series_uid
     JOIN lake.patients ON patients.person_id = image.person_id
@@ -54,12 +56,21 @@ _WAITING = text("""
         WHERE cases.person_id = image.person_id ORDER BY case_id LIMIT 1) AS owner
     WHERE curations.case_id IS NULL
         AND (CAST(:persons AS bigint[]) IS NULL OR image.person_id = ANY(CAST(:persons AS bigint[])))
+        AND (CAST(:curation AS bigint) IS NULL OR curation_id = :curation)
         AND (everywhere OR owner.organisation = uploads.organisation)
+"""
+_ANY = text(f"SELECT EXISTS (SELECT {_KNOWN})")
+# Each string is one round trip. Whoever makes a case locks its patient first.
+_WAITING = text(f"""
+    CREATE TEMPORARY TABLE waiting ON COMMIT DROP AS
+    SELECT curation_id, curations.upload_id, digest, image.person_id, patients.patient_id, owner.organisation,
+        curation_function || ' ' || left(encode(digest, 'hex'), 16) AS form
+    {_KNOWN}
     ORDER BY curation_id LIMIT :limit;
 
     SELECT FROM waiting JOIN lake.patients USING (person_id)
     ORDER BY person_id FOR NO KEY UPDATE OF patients
-""")
+""")  # noqa: S608 - our own words
 # The same document from two organisations is one case.
 _CASES = text("""
     INSERT INTO lake.cases (mapping, patient_id, form, person_id, organisation, version)

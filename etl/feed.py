@@ -17,21 +17,15 @@ from sqlalchemy import Connection, TextClause, text
 
 from etl.delete import event_tables
 from etl.identity import case_range
+from etl.viewer import OWNED, Viewer
 
 #: Greater than every key: where a feed begins that goes from new to old.
 END = 2**63 - 1
-#: What the documents of one page may weigh together, as PostgreSQL keeps them; the first is always taken.
+#: What the documents of one page may weigh together, as JSON text; the first is always taken.
 PAGE_BYTES = 8_000_000
 
 
-class Reader(NamedTuple):
-    """Whose rows can be found: everybody's, or those of one organisation; of None, nobody's."""
-
-    everything: bool
-    organisation: str | None
-
-
-class Upload(NamedTuple):
+class LoggedUpload(NamedTuple):
     """A line of the upload log. Where it came from is left out: a file's name may hold a patient's."""
 
     upload_id: int
@@ -53,7 +47,7 @@ class Upload(NamedTuple):
         return self.upload_id
 
 
-class Entry(NamedTuple):
+class DocumentVersion(NamedTuple):
     """A document version, without the document: all that tells whether anything about it changed."""
 
     key: int
@@ -73,7 +67,7 @@ class Entry(NamedTuple):
     landed_at: datetime
     problems: int
     size: int
-    """Bytes of the document, as PostgreSQL keeps it."""
+    """Bytes of the document as JSON text."""
 
     @property
     def outcome(self) -> str:
@@ -83,7 +77,7 @@ class Entry(NamedTuple):
         return "pending" if self.version == self.newest else "replaced"
 
 
-class Curation(NamedTuple):
+class KeptCuration(NamedTuple):
     """A document of the curation tool, without the document."""
 
     key: int
@@ -93,7 +87,7 @@ class Curation(NamedTuple):
     size: int
 
 
-Row = TypeVar("Row", Upload, Entry, Curation)
+Row = TypeVar("Row", LoggedUpload, DocumentVersion, KeptCuration)
 
 
 class Page(NamedTuple, Generic[Row]):
@@ -105,73 +99,73 @@ class Page(NamedTuple, Generic[Row]):
 
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
-    """One moment of the lake, for all reads of a page; nothing can be written in it."""
+    """One moment of the lake, for all reads of a page; nothing can be written in it, or take long."""
     with connection.begin():
         connection.execute(_SNAPSHOT)
         yield
 
 
-def newest_uploads(connection: Connection, reader: Reader, before: int, limit: int) -> Page[Upload]:
+def newest_uploads(connection: Connection, viewer: Viewer, before: int, limit: int) -> Page[LoggedUpload]:
     """Uploads below ``before``, newest first, withdrawn ones included."""
-    values = {**reader._asdict(), "before": before, "limit": limit + 1}
-    statement = _EVERY_UPLOAD if reader.everything else _OWN_UPLOADS
-    return _page([Upload(*row) for row in connection.execute(statement, values)], limit)
+    values = {**viewer._asdict(), "before": before, "limit": limit + 1}
+    statement = _EVERY_UPLOAD if viewer.everything else _OWN_UPLOADS
+    return _page([LoggedUpload(*row) for row in connection.execute(statement, values)], limit)
 
 
-def find_upload(connection: Connection, reader: Reader, upload_id: int) -> Upload | None:
-    """The upload, unless there is none that the reader may see."""
-    found = connection.execute(_UPLOAD, {**reader._asdict(), "upload": upload_id}).one_or_none()
-    return None if found is None else Upload(*found)
+def find_upload(connection: Connection, viewer: Viewer, upload_id: int) -> LoggedUpload | None:
+    """The upload, unless there is none that the viewer may see."""
+    found = connection.execute(_UPLOAD, {**viewer._asdict(), "upload": upload_id}).one_or_none()
+    return None if found is None else LoggedUpload(*found)
 
 
 def documents_of_upload(
-    connection: Connection, reader: Reader, upload_id: int, after: int, limit: int
-) -> Page[Entry]:
+    connection: Connection, viewer: Viewer, upload_id: int, after: int, limit: int
+) -> Page[DocumentVersion]:
     """The document versions that an upload brought, above ``after``, in its order."""
-    values = {**reader._asdict(), "upload": upload_id, "after": after, "limit": limit + 1}
-    return _page([Entry(*row) for row in connection.execute(_OF_UPLOAD, values)], limit)
+    values = {**viewer._asdict(), "upload": upload_id, "after": after, "limit": limit + 1}
+    return _page([DocumentVersion(*row) for row in connection.execute(_OF_UPLOAD, values)], limit)
 
 
-def curations_of_upload(connection: Connection, upload_id: int, after: int, limit: int) -> Page[Curation]:
+def curations_of_upload(connection: Connection, upload_id: int, after: int, limit: int) -> Page[KeptCuration]:
     """The documents of the curation tool that an upload brought; ``find_upload`` tells who may see them."""
     values = {"upload": upload_id, "after": after, "limit": limit + 1}
-    return _page([Curation(*row) for row in connection.execute(_CURATIONS, values)], limit)
+    return _page([KeptCuration(*row) for row in connection.execute(_CURATIONS, values)], limit)
 
 
 def documents_of_patient(
-    connection: Connection, reader: Reader, patient_id: str, before: int, limit: int
-) -> Page[Entry]:
+    connection: Connection, viewer: Viewer, patient_id: str, before: int, limit: int
+) -> Page[DocumentVersion]:
     """Every version of every document of a patient, below ``before``, newest first."""
-    values = {**reader._asdict(), "patient": patient_id, "before": before, "limit": limit + 1}
-    return _page([Entry(*row) for row in connection.execute(_OF_PATIENT, values)], limit)
+    values = {**viewer._asdict(), "patient": patient_id, "before": before, "limit": limit + 1}
+    return _page([DocumentVersion(*row) for row in connection.execute(_OF_PATIENT, values)], limit)
 
 
 def documents_of_forms(
-    connection: Connection, reader: Reader, mapping: str, forms: Sequence[str], before: int, limit: int
-) -> Page[Entry]:
+    connection: Connection, viewer: Viewer, mapping: str, forms: Sequence[str], before: int, limit: int
+) -> Page[DocumentVersion]:
     """The newest document of each case of these forms, below case ``before``, newest case first.
 
     A case that gets a new document while somebody pages keeps its place: it comes once, neither twice nor
     not at all.
     """
     given = {"mapping": mapping, "forms": list(forms), "before": before, "limit": limit + 1}
-    statement = _OF_EVERY_FORM if reader.everything else _OF_OWN_FORMS
-    rows = connection.execute(statement, {**reader._asdict(), **given})
-    return _page([Entry(*row) for row in rows], limit)
+    statement = _OF_EVERY_FORM if viewer.everything else _OF_OWN_FORMS
+    rows = connection.execute(statement, {**viewer._asdict(), **given})
+    return _page([DocumentVersion(*row) for row in rows], limit)
 
 
-def contents(connection: Connection, entries: Sequence[Entry]) -> dict[int, str]:
+def contents(connection: Connection, entries: Sequence[DocumentVersion]) -> dict[int, str]:
     """The documents as JSON text, by document_id."""
     ids = [each.document_id for each in entries]
     return _texts(connection, _DOCUMENTS, ids)
 
 
-def curated(connection: Connection, entries: Sequence[Curation]) -> dict[int, str]:
+def curated(connection: Connection, entries: Sequence[KeptCuration]) -> dict[int, str]:
     """The documents of the curation tool as JSON text, by key."""
     return _texts(connection, _CURATED, [each.key for each in entries])
 
 
-def rows_by_table(connection: Connection, entries: Sequence[Entry]) -> dict[int, Mapping[str, int]]:
+def rows_by_table(connection: Connection, entries: Sequence[DocumentVersion]) -> dict[int, Mapping[str, int]]:
     """How many OMOP rows each loaded document has, by document_id and table; tables without any left out.
 
     Rows that cases share, such as the person, are of no document.
@@ -196,7 +190,7 @@ def _page(found: Sequence[Row], limit: int) -> Page[Row]:
     """The first ``limit`` rows, or as many of them as weigh no more than a page may."""
     room, taken = PAGE_BYTES, 0
     for each in found[:limit]:
-        room -= 0 if isinstance(each, Upload) else each.size
+        room -= 0 if isinstance(each, LoggedUpload) else each.size
         if room < 0 and taken:
             break
         taken += 1
@@ -225,11 +219,12 @@ def _row_counts() -> TextClause:
 # Without statistics the planner would read whole tables, and compile a statement for longer than it runs.
 _SNAPSHOT = text("""
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off;
+    SET LOCAL statement_timeout = '20s'
 """)
 # The comparisons of rows below say no more than "=" would, but keep the planner from walking down the primary
 # key past a million rows of others: with "=" every column before the last is constant, and needs no order.
-_LOG = ", ".join(Upload._fields)
+_LOG = ", ".join(LoggedUpload._fields)
 _EVERY_UPLOAD = text(
     f"SELECT {_LOG} FROM lake.uploads WHERE upload_id < :before ORDER BY upload_id DESC LIMIT :limit"  # noqa: S608
 )
@@ -238,8 +233,7 @@ _OWN_UPLOADS = text(
     " WHERE (organisation, upload_id) < (:organisation, :before) AND organisation >= :organisation"
     " ORDER BY organisation DESC, upload_id DESC LIMIT :limit"
 )
-_OWNED = "(:everything OR organisation = :organisation)"
-_UPLOAD = text(f"SELECT {_LOG} FROM lake.uploads WHERE upload_id = :upload AND {_OWNED}")  # noqa: S608
+_UPLOAD = text(f"SELECT {_LOG} FROM lake.uploads WHERE upload_id = :upload AND {OWNED}")  # noqa: S608
 
 
 def _entries(key: str, source: str) -> TextClause:
@@ -247,7 +241,7 @@ def _entries(key: str, source: str) -> TextClause:
         f"SELECT {key}, documents.document_id, cases.case_id, person_id, upload_id, position, mapping, form,"  # noqa: S608
         " documents.version, cases.version, loaded_version, loaded_at, landed_at,"
         " (SELECT count(*) FROM lake.problems WHERE (problems.case_id, problems.version)"
-        " = (cases.case_id, documents.version)), pg_column_size(document)"
+        " = (cases.case_id, documents.version)), document_bytes"
         f" FROM {source}"
     )
 
@@ -273,19 +267,19 @@ _OF_OWN_FORMS = _of_forms("organisation, mapping, form", ":organisation, :mappin
 _OF_UPLOAD = _entries(
     "document_id",
     f"""lake.documents JOIN lake.cases USING (case_id)
-    WHERE (upload_id, document_id) > (:upload, :after) AND upload_id <= :upload AND {_OWNED}
+    WHERE (upload_id, document_id) > (:upload, :after) AND upload_id <= :upload AND {OWNED}
     ORDER BY upload_id, document_id LIMIT :limit""",
 )
 _OF_PATIENT = _entries(
     "document_id",
-    f"""(SELECT * FROM lake.cases WHERE patient_id = :patient AND {_OWNED} OFFSET 0) AS cases
+    f"""(SELECT * FROM lake.cases WHERE patient_id = :patient AND {OWNED} OFFSET 0) AS cases
     CROSS JOIN LATERAL (
         SELECT * FROM lake.documents WHERE case_id = cases.case_id AND document_id < :before OFFSET 0
     ) AS documents
     ORDER BY document_id DESC LIMIT :limit""",  # noqa: S608
 )
 _CURATIONS = text("""
-    SELECT curation_id, upload_id, curation_function, landed_at, pg_column_size(document)
+    SELECT curation_id, upload_id, curation_function, landed_at, document_bytes
     FROM lake.curations WHERE upload_id = :upload AND curation_id > :after
     ORDER BY curation_id LIMIT :limit
 """)

@@ -28,8 +28,7 @@ def store_images(connection: Connection, persons: Iterable[int]) -> None:
     if not connection.execute(_ANY, values).scalar_one():
         return
     release_curations(connection, connection.execute(_WITHOUT_SERIES, values).scalars().all())
-    for statement in _statements():
-        connection.execute(statement, values)
+    connection.execute(_merging(), values)
 
 
 def release_curations(connection: Connection, cases: Iterable[int]) -> int:
@@ -49,47 +48,49 @@ def contenders(connection: Connection, persons: Iterable[int]) -> list[int]:
 
 
 @cache
-def _statements() -> tuple[TextClause, ...]:
-    study = "study_instance_uid"
-    return (
-        _renumber(radiology_image, "series_instance_uid"),
-        _renumber(radiology_occurrence, study),
-        _forget(radiology_image, "series_instance_uid"),
-        _forget(radiology_occurrence, study),
-        _merge(radiology_occurrence, study),
-        _merge(radiology_image, "series_instance_uid"),
+def _merging() -> TextClause:
+    """All steps in one round trip: each sees what the last one did."""
+    study, series = (radiology_occurrence, "study_instance_uid"), (radiology_image, "series_instance_uid")
+    steps = (
+        _renumber(*series),
+        _renumber(*study),
+        _forget(*series),
+        _forget(*study),
+        _merge(*study),
+        _merge(*series),
         _COUNT,
         _LINK_FEATURES,
         _UNTELL,
-        _tell(radiology_occurrence, study),
-        _tell(radiology_image, "series_instance_uid"),
+        _tell(*study),
+        _tell(*series),
     )
+    return text(";\n".join(steps))
 
 
 def _key(table: Table) -> str:
     return next(iter(table.primary_key.columns)).name
 
 
-def _renumber(table: Table, uid: str) -> TextClause:
+def _renumber(table: Table, uid: str) -> str:
     """Take ids away that are no statement's on the same UID any more; merging gives others."""
     key, said = _key(table), STATEMENTS[table.name]
-    return text(
+    return (
         f"UPDATE omop.{table.name} AS known SET {key} = -{key}"  # noqa: S608 - names of our own tables
         f" WHERE person_id = ANY(:persons) AND {key} > 0 AND NOT EXISTS (SELECT FROM lake.{said.name} AS said"
         f" WHERE said.{key} = known.{key} AND said.{uid} = known.{uid} AND said.person_id = known.person_id)"
     )
 
 
-def _forget(table: Table, uid: str) -> TextClause:
+def _forget(table: Table, uid: str) -> str:
     said = STATEMENTS[table.name]
-    return text(
+    return (
         f"DELETE FROM omop.{table.name} AS known"  # noqa: S608 - names of our own tables
         f" WHERE person_id = ANY(:persons) AND NOT EXISTS (SELECT FROM lake.{said.name} AS said"
         f" WHERE said.person_id = known.person_id AND said.{uid} = known.{uid})"
     )
 
 
-def _merge(table: Table, uid: str) -> TextClause:
+def _merge(table: Table, uid: str) -> str:
     key, said = _key(table), STATEMENTS[table.name]
     columns = [each.name for each in table.columns if each.name not in {key, "person_id", uid, *FOLLOWS}]
     parent = "radiology_occurrence_id" if table is radiology_image else None
@@ -98,7 +99,7 @@ def _merge(table: Table, uid: str) -> TextClause:
     picked += [f"study.{parent}"] if parent else []
     join = " JOIN omop.radiology_occurrence AS study USING (study_instance_uid, person_id)" if parent else ""
     new, old = (", ".join(f"{row}.{name}" for name in (key, *names)) for row in ("excluded", "known"))
-    return text(
+    return (
         f"WITH said AS (SELECT said.*, cases.case_id, cases.mapping = :headers AS header"  # noqa: S608
         f" FROM lake.{said.name} AS said JOIN omop.person USING (person_id)"
         f" JOIN lake.cases ON cases.case_id = (said.{key} >> 32)::integer"
@@ -124,10 +125,10 @@ def _first(table: Table, name: str) -> str:
     return f"coalesce({found}, 0) AS {name}" if mapped and not column.nullable else f"{found} AS {name}"
 
 
-def _tell(table: Table, uid: str) -> TextClause:
+def _tell(table: Table, uid: str) -> str:
     """A problem for each statement on what is another person's."""
     key, said = _key(table), STATEMENTS[table.name]
-    return text(
+    return (
         "INSERT INTO lake.problems (case_id, version, rule_id, kind, path, reason)"  # noqa: S608
         f" SELECT cases.case_id, cases.loaded_version, (said.{key} >> 20 & 4095)::smallint, 'invalid',"
         f" coalesce((SELECT item_path FROM lake.lineage(said.{key})), '$'), '{uid}{_ANOTHERS}'"
@@ -176,14 +177,12 @@ _CONTENDERS = text("""
     FROM omop.radiology_image AS known JOIN lake.series_statements AS said USING (series_instance_uid)
     WHERE known.person_id = ANY(:persons) AND said.person_id <> ALL(:persons)
 """)
-_UNTELL = text(
-    f"""
+_UNTELL = f"""
     DELETE FROM lake.problems USING lake.cases
     WHERE problems.case_id = cases.case_id AND person_id = ANY(:persons)
         AND kind = 'invalid' AND reason LIKE '%{_ANOTHERS}'
 """  # noqa: S608 - our own words
-)
-_COUNT = text("""
+_COUNT = """
     UPDATE omop.radiology_occurrence AS study
     SET count_of_series = counted.series, image_total_count = counted.images
     FROM (
@@ -192,10 +191,10 @@ _COUNT = text("""
         WHERE radiology_occurrence.person_id = ANY(:persons) GROUP BY radiology_occurrence_id) AS counted
     WHERE study.radiology_occurrence_id = counted.radiology_occurrence_id
         AND (count_of_series, image_total_count) IS DISTINCT FROM (counted.series, counted.images)
-""")
-_LINK_FEATURES = text("""
+"""
+_LINK_FEATURES = """
     UPDATE omop.image_feature SET image_occurrence_id = image_id
     FROM omop.radiology_image AS image
     WHERE image_feature.series_instance_uid = image.series_instance_uid
         AND image_feature.person_id = ANY(:persons) AND image_occurrence_id IS DISTINCT FROM image_id
-""")
+"""

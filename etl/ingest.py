@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
+from etl.complete import complete
 from etl.land import Rejection, foreign, identity, land
 from etl.load import Counts, load, still_valid
 from etl.newer import newer_versions
@@ -63,11 +64,13 @@ class Summary:
     files: tuple[FileResult, ...]
     left_over: Counts
     """Cases that an earlier ingest had landed but not loaded, loaded now."""
+    completed: Counts = field(default_factory=Counts)
+    """Curations that had waited for their series, loaded now."""
 
     @property
     def loaded(self) -> Counts:
         """Cases, rows and problems of all files and of what was left over."""
-        return sum((file.loaded for file in self.files), self.left_over)
+        return sum((file.loaded for file in self.files), self.left_over + self.completed)
 
     @property
     def cases(self) -> int:
@@ -120,9 +123,11 @@ def ingest(
     files: Iterable[Path],
     uploader: str,
     progress: Callable[[Progress], None] | None = None,
+    curation_plan: Callable[[], Plan] | None = None,
 ) -> Summary:
     """Read, land, validate and load files, then load what earlier ingests left unloaded.
 
+    Curations that waited for their series are loaded too, where ``curation_plan`` gives the Plan for that.
     Raises DatabaseError when the database is away, full or read-only: what was landed by then stays, and a
     re-run completes it. Raises BadSetting, before anything is opened, when the size limit is no number.
     """
@@ -131,7 +136,9 @@ def ingest(
         run = _Run(connection, plan, Validator(plan.schema), Sender(uploader), progress=progress)
         results = tuple(_ingest_file(run, file) for file in files)
         failed = {failure.case_id for result in results for failure in result.loaded.failures}
-        return Summary(results, load_pending(connection, plan, run.validator, failed))
+        left_over = load_pending(connection, plan, run.validator, failed)
+        completed = complete(connection, curation_plan) if curation_plan else Counts()
+        return Summary(results, left_over, completed)
 
 
 def ingest_stream(
@@ -193,7 +200,7 @@ def _ingest_claimed(
     upload = receive(run.connection, run.plan.mapping, source, run.sender, print_, run.key)
     with claimed(run.connection, upload) as current:
         stream.seek(0)
-        records = _read(stream, print_, lines)
+        records = _read(run, stream, print_, lines)
         if current.outcome == "withdrawn":
             return None
         if current.outcome == "loaded":
@@ -203,10 +210,10 @@ def _ingest_claimed(
         return replace(result, repeated=upload.outcome != "received")
 
 
-def _read(stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:
+def _read(run: _Run, stream: BinaryIO, print_: Fingerprint, lines: bool) -> Iterator[Record | Unreadable]:
     """The records, and one more reason when they are not all of the bytes that were received."""
     try:
-        yield from read(stream, lines=lines)
+        yield from read(stream, lines=lines, known=run.validator.names)
         stream.seek(0)
         if fingerprint(stream) != print_:
             yield Unreadable(0, 0, "$", "the file changed while it was read: ingest it again")

@@ -7,10 +7,11 @@ come sees what the others stored.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
+from etl.owner import is_anothers
 from etl.plan import CaseKey, CasePaths, Document
 from etl.read import Record
 from etl.receive import Upload
@@ -76,9 +77,7 @@ def land(
         _log(connection, upload, rejections)
         if not records:
             return []
-        connection.execute(_CREATE_INCOMING)
-        copy(connection, "incoming", _INCOMING, (_incoming(record, case) for record in records))
-        _analyse(connection, len(records))
+        _take_in(connection, records, case)
         values = {
             "mapping": upload.mapping,
             "upload": upload.upload_id,
@@ -95,18 +94,7 @@ def land(
         stored = connection.execute(_STORED, values).all()
     connection.info[_ANALYSED] = len(records)
     documents = {record.position: record.document for record in records}
-    return [
-        Landed(
-            position=row.position,
-            key=CaseKey(row.case_id, row.person_id, row.care_site_id),
-            version=row.version,
-            document=documents[row.position],
-            upload_id=row.upload_id,
-            changed=row.case_id in changed,
-            pending=row.pending,
-        )
-        for row in stored
-    ]
+    return [_landed(row, documents[row.position], row.case_id in changed) for row in stored]
 
 
 def foreign(records: Iterable[Record], landed: Iterable[Landed], case: CasePaths) -> list[Rejection]:
@@ -119,6 +107,24 @@ def foreign_rejection(record: Record, case: CasePaths) -> Rejection:
     """Why a record whose patient is another organisation's is not stored."""
     assert case.patient is not None, "a case of a series is told by its loader"
     return Rejection(record.position, record.line, member("$", case.patient, (case.patient,)), FOREIGN)
+
+
+def _landed(row: Row[Any], document: Document, changed: bool) -> Landed:
+    return Landed(
+        position=row.position,
+        key=CaseKey(row.case_id, row.person_id, row.care_site_id),
+        version=row.version,
+        document=document,
+        upload_id=row.upload_id,
+        changed=changed,
+        pending=row.pending,
+    )
+
+
+def _take_in(connection: Connection, records: Sequence[Record], case: CasePaths) -> None:
+    connection.execute(_CREATE_INCOMING)
+    copy(connection, "incoming", _INCOMING, (_incoming(record, case) for record in records))
+    _analyse(connection, len(records))
 
 
 def _analyse(connection: Connection, records: int) -> None:
@@ -152,7 +158,7 @@ _ANALYSED = "rows of incoming when it was last analysed"
 # Each string is one round trip; its statements run one after the other, each seeing what the last one did.
 # Whoever lands or loads a case locks its patient first, so the cases of a locked patient stay as they are.
 # Known rows are left out before ON CONFLICT sees them: a conflict uses up a number, and those are scarce.
-_REFUSE_FOREIGN = text("""
+_REFUSE_FOREIGN = text(f"""
     INSERT INTO lake.patients (patient_id)
     SELECT DISTINCT patient_id FROM incoming
     WHERE NOT EXISTS (SELECT FROM lake.patients AS known WHERE known.patient_id = incoming.patient_id)
@@ -162,13 +168,9 @@ _REFUSE_FOREIGN = text("""
     SELECT FROM incoming JOIN lake.patients USING (patient_id)
     ORDER BY person_id FOR NO KEY UPDATE OF patients;
 
-    DELETE FROM incoming
-    WHERE NOT :everywhere AND EXISTS (
-        SELECT FROM lake.cases AS known
-        WHERE known.patient_id = incoming.patient_id
-            AND (known.organisation IS NULL OR known.organisation IS DISTINCT FROM :organisation))
+    DELETE FROM incoming WHERE NOT :everywhere AND {is_anothers("incoming.patient_id")}
     RETURNING position
-""")
+""")  # noqa: S608
 # A new case of a known patient belongs to the patient's organisation, whoever sends it.
 # An upload that is processed again must not bring back a document that has been replaced since.
 # A document that is the newest already is kept as a repeat, for the day when the first one is withdrawn.

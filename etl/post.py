@@ -4,16 +4,18 @@ The answer is put together from what the lake holds, for a body that came before
 bytes twice get the same answer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
-from etl.ingest import FileResult, ingest_stream
-from etl.land import FOREIGN, Rejection, identity
+from etl.complete import complete
+from etl.ingest import MOST_SHOWN, FileResult, ingest_stream
+from etl.land import FOREIGN, Rejection, foreign_rejection, identity
 from etl.load import LOSSES, Counts
+from etl.owner import anothers
 from etl.persist import persist
 from etl.plan import CaseKey, Document, Plan
 from etl.read import Record, read
@@ -73,7 +75,7 @@ class Posted:
 
     upload_id: int
     outcome: str
-    """``loaded``, ``partial`` or ``rejected``, as in the upload log."""
+    """``loaded``, ``partial`` or ``rejected``: as in the upload log, but for what the log has of others."""
     repeated: bool
     """Whether these bytes came before."""
     cases: tuple[PostedCase, ...]
@@ -103,9 +105,12 @@ def post(
     source: str,
     sender: Sender,
     key: str | None = None,
+    *,
+    curation_plan: Callable[[], Plan] | None = None,
 ) -> Posted:
     """Land, load and tell of one request's body: a case document, or an array of them.
 
+    Curations that waited for series of it are loaded too, where ``curation_plan`` gives the Plan for that.
     Once this returns, what it says is stored is safe. The connection must be outside a transaction. Raises
     KeyReused, BadSetting, or DatabaseError, after which the same post again goes on where this one ended.
     """
@@ -114,17 +119,31 @@ def post(
         stream.seek(0)
         done = ingest_stream(connection, plan, validator, stream, source, sender, key=key)
         stream.seek(0)
-        return Posted(
-            upload_id=done.upload_id or 0,
-            outcome="loaded" if done.outcome == "already loaded" else done.outcome,
-            repeated=done.repeated,
-            cases=tuple(_tell(connection, plan, sender, done, read(stream))),
-            rejected=done.rejected,
-            violations=done.rejections,
-            loaded=done.loaded,
-        )
+        told = list(_tell(connection, plan, sender, done, read(stream)))
+        cases = [each for each in told if isinstance(each, PostedCase)]
+        imaged = {each.person_id for each in cases if "radiology_image" in each.rows}
+        if imaged and curation_plan:
+            complete(connection, curation_plan, persons=imaged)
+        return _posted(done, told)
 
-    return persist(connection, once)
+    return persist(once)
+
+
+def _posted(done: FileResult, told: Sequence[PostedCase | Rejection]) -> Posted:
+    cases = tuple(each for each in told if isinstance(each, PostedCase))
+    foreign = [each for each in told if isinstance(each, Rejection)]
+    outcome = "loaded" if done.outcome == "already loaded" else done.outcome
+    if foreign:
+        outcome = "partial" if cases else "rejected"
+    return Posted(
+        upload_id=done.upload_id or 0,
+        outcome=outcome,
+        repeated=done.repeated,
+        cases=cases,
+        rejected=done.rejected + len(foreign),
+        violations=tuple(sorted((*done.rejections, *foreign), key=lambda each: each.position))[:MOST_SHOWN],
+        loaded=done.loaded,
+    )
 
 
 def made_of(
@@ -145,38 +164,59 @@ def made_of(
 
 def _tell(
     connection: Connection, plan: Plan, sender: Sender, done: FileResult, records: Iterator[Any]
-) -> Iterator[PostedCase]:
+) -> Iterator[PostedCase | Rejection]:
+    """What became of each document that was not rejected now.
+
+    Where the sender's organisation sent the bytes before, some may be of patients whom only an administrator
+    may post to: those are rejected for this sender, though they are stored.
+    """
     refused = {each.position for each in done.rejections}
     sent = (each for each in records if isinstance(each, Record) and each.position not in refused)
     known = (each for each in sent if {plan.case.patient, plan.case.form} <= each.document.keys())
     failures = {each.case_id: each.reason for each in done.loaded.failures}
     while chunk := list(islice(known, _CHUNK)):
-        documents = {each.position: each.document for each in chunk}
+        documents = {each.position: each for each in chunk}
         with connection.begin():
             found = connection.execute(_FIND, _values(plan, sender, done, chunk)).all()
             others = connection.execute(_DISAGREEMENTS, {"persons": [row.person_id for row in found]}).all()
+            missing = documents.keys() - {row.position for row in found}
+            patients = {each: identity(documents[each].document, plan.case)[0] for each in missing}
+            foreign = anothers(connection, patients, sender)
+        yield from (foreign_rejection(documents[each], plan.case) for each in foreign)
         cases = {row.case_id for row in found}
         for row in found:
-            rows, problems = made_of(plan, documents[row.position], CaseKey(*row[1:4]), row.case_id)
             disagreements = tuple(
                 CaseProblem(each.path, PERSON, each.kind, each.reason, each.case_id)
                 for each in others
                 if each.case_id == row.case_id
                 or (each.person_id == row.person_id and each.case_id not in cases)
             )
-            yield PostedCase(
-                position=row.position,
-                case_id=row.case_id,
-                person_id=row.person_id,
-                form=row.form,
-                version=row.version,
-                newest_version=row.newest,
-                changed=row.changed,
-                loaded=row.loaded,
-                failure=None if row.loaded else failures.get(row.case_id),
-                rows=rows if row.loaded else {},
-                problems=problems + disagreements if row.loaded else (),
-            )
+            failure = failures.get(row.case_id)
+            yield _posted_case(plan, row, documents[row.position].document, disagreements, failure)
+
+
+def _posted_case(
+    plan: Plan,
+    row: Row[Any],
+    document: Document,
+    disagreements: tuple[CaseProblem, ...],
+    failure: str | None,
+) -> PostedCase:
+    key = CaseKey(row.case_id, row.person_id, row.care_site_id)
+    rows, problems = made_of(plan, document, key, row.case_id)
+    return PostedCase(
+        position=row.position,
+        case_id=row.case_id,
+        person_id=row.person_id,
+        form=row.form,
+        version=row.version,
+        newest_version=row.newest,
+        changed=row.changed,
+        loaded=row.loaded,
+        failure=None if row.loaded else failure,
+        rows=rows if row.loaded else {},
+        problems=problems + disagreements if row.loaded else (),
+    )
 
 
 def _values(plan: Plan, sender: Sender, done: FileResult, chunk: Sequence[Record]) -> dict[str, Any]:

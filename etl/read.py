@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -115,29 +115,34 @@ def _cannot(path: Path | str, error: OSError) -> str:
     return f"'{path}' cannot be read: {error.strerror or type(error).__name__}"
 
 
-def records(file: Path) -> Iterator[Record | Unreadable]:
+def records(file: Path, *, known: Container[str] = ()) -> Iterator[Record | Unreadable]:
     """Every record of a file, in order and streamed: one document, a JSON array of them, or one a line.
 
     Raises OSError when the file cannot be opened or read.
     """
     with file.open("rb") as stream:
-        yield from read(stream, lines=file.suffix.lower() != ".json")
+        yield from read(stream, lines=file.suffix.lower() != ".json", known=known)
 
 
-def read(stream: BinaryIO, *, lines: bool = False) -> Iterator[Record | Unreadable]:
-    """Like :func:`records`, of an open stream; ``lines`` says that it holds one document a line."""
+def read(
+    stream: BinaryIO, *, lines: bool = False, known: Container[str] = ()
+) -> Iterator[Record | Unreadable]:
+    """Like :func:`records`, of an open stream; ``lines`` says that it holds one document a line.
+
+    ``known``: the keys that reasons and paths may tell; any other may be a patient's value.
+    """
     position = 0
     for position, (line, text) in enumerate((_lines if lines else _document_or_array)(stream), 1):
-        yield _record(position, line, text)
+        yield _record(position, line, text, known)
     if not position:
         yield Unreadable(1, 1, "$", "holds no case document")
 
 
-def _record(position: int, line: int, text: bytes | str) -> Record | Unreadable:
+def _record(position: int, line: int, text: bytes | str, known: Container[str]) -> Record | Unreadable:
     """A record of its raw text, or of the reason why there is none."""
     if isinstance(text, str):
         return Unreadable(position, line, "$", text)
-    parsed = parse(text, line)
+    parsed = parse(text, line, known)
     if isinstance(parsed, Flaw):
         return Unreadable(position, line, parsed.path, parsed.reason)
     return Record(position, line, text, parsed)

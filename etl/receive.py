@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 _CHUNK = 1 << 20
 #: First half of the advisory lock that one ingest of an upload holds; the second is the upload.
@@ -71,8 +71,8 @@ def receive(
 ) -> Upload:
     """The upload of these bytes to this mapping: the organisation's earlier one if they came before.
 
-    ``key`` is the request's Idempotency-Key, kept with the upload that it makes. Committed on return, though
-    only the next commit makes it safe from a crash of the server. Raises KeyReused.
+    ``key`` is the request's Idempotency-Key, kept with the upload also where the bytes came before. Committed
+    on return, though only the next commit makes it safe from a crash of the server. Raises KeyReused.
     """
     values = {
         "mapping": mapping,
@@ -85,17 +85,20 @@ def receive(
     with connection.begin():
         found = None
         while found is None:
-            # Again when another connection made the upload just after the statement began.
+            # Again when another connection made or withdrew the upload just after the statement began.
             found = connection.execute(_RECEIVE, values).one_or_none()
             if key is not None:
-                _refuse_reuse(connection, values)
+                found = _with_key(connection, found, values)
     return Upload(found.upload_id, mapping, found.outcome, sender.organisation, sender.everywhere)
 
 
-def _refuse_reuse(connection: Connection, values: dict[str, object]) -> None:
-    known = connection.execute(_FIND_KEY, values).one_or_none()
+def _with_key(connection: Connection, found: Row[Any] | None, values: dict[str, object]) -> Row[Any] | None:
+    """The upload if the key is of it now; None where it was withdrawn just now, or is not to be seen yet."""
+    upload = None if found is None else found.upload_id
+    known = connection.execute(_KEEP_KEY, {**values, "upload": upload}).one_or_none()
     if known is not None and not known.same:
         raise KeyReused(f"this Idempotency-Key came before with another request (upload {known.upload_id})")
+    return None if known is None else found
 
 
 @contextmanager
@@ -146,19 +149,26 @@ _RECEIVE = text("""
         WHERE sha256 = :sha256 AND mapping = :mapping AND organisation IS NOT DISTINCT FROM :organisation
             AND outcome <> 'withdrawn'
     ), new AS (
-        INSERT INTO lake.uploads (mapping, source, uploader, organisation, idempotency_key, bytes, sha256)
-        SELECT :mapping, :source, :uploader, :organisation, :key, :size, :sha256
-        WHERE NOT EXISTS (SELECT FROM known)
+        INSERT INTO lake.uploads (mapping, source, uploader, organisation, bytes, sha256)
+        SELECT :mapping, :source, :uploader, :organisation, :size, :sha256
+        WHERE NOT EXISTS (SELECT FROM known) AND NOT EXISTS (
+            SELECT FROM lake.idempotency_keys WHERE (uploader, idempotency_key) = (:uploader, :key))
         ON CONFLICT DO NOTHING
         RETURNING upload_id, outcome
     )
     SELECT * FROM known UNION ALL SELECT * FROM new
 """)
-_FIND_KEY = text("""
+# The lock keeps the upload from being withdrawn meanwhile: a withdrawn one has no keys.
+_KEEP_KEY = text("""
+    INSERT INTO lake.idempotency_keys (uploader, idempotency_key, upload_id)
+    SELECT :uploader, :key, upload_id FROM lake.uploads
+    WHERE upload_id = :upload AND outcome <> 'withdrawn' FOR SHARE
+    ON CONFLICT DO NOTHING;
+
     SELECT upload_id, (sha256, mapping) = (:sha256, :mapping)
         AND organisation IS NOT DISTINCT FROM :organisation AS same
-    FROM lake.uploads
-    WHERE uploader = :uploader AND idempotency_key = :key AND outcome <> 'withdrawn'
+    FROM lake.idempotency_keys AS kept JOIN lake.uploads USING (upload_id)
+    WHERE (kept.uploader, idempotency_key) = (:uploader, :key)
 """)
 _CLAIM_IDLE = text("""
     SELECT upload_id FROM unnest(CAST(:uploads AS integer[])) AS asked (upload_id)

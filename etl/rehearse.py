@@ -1,13 +1,14 @@
 """Rehearse: what a post would do, as the schema and the transform tell it. Nothing is stored or numbered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from etl.ingest import rejections
 from etl.land import FOREIGN, Rejection, foreign_rejection, identity
+from etl.owner import anothers
 from etl.plan import CaseKey, Plan
 from etl.post import CaseProblem, made_of
 from etl.read import Record, limit, read
@@ -53,12 +54,14 @@ def rehearse(
     limit()
     records: list[Record] = []
     violations: list[Rejection] = []
-    for each in read(stream):
+    for each in read(stream, known=validator.names):
         found = rejections(each, validator)
         violations += found
         if isinstance(each, Record) and not found:
             records.append(each)
-    foreign = _foreign(connection, plan, records, sender)
+    patients = {each.position: identity(each.document, plan.case)[0] for each in records}
+    with translated(), connection.begin():
+        foreign = anothers(connection, patients, sender)
     violations += [foreign_rejection(each, plan.case) for each in records if each.position in foreign]
     cases = tuple(_rehearsed(plan, each) for each in records if each.position not in foreign)
     return Rehearsal(cases, tuple(sorted(violations, key=lambda each: each.position)))
@@ -67,26 +70,3 @@ def rehearse(
 def _rehearsed(plan: Plan, record: Record) -> RehearsedCase:
     rows, problems = made_of(plan, record.document, _NO_KEY, None)
     return RehearsedCase(record.position, identity(record.document, plan.case)[1], rows, problems)
-
-
-def _foreign(connection: Connection, plan: Plan, records: Sequence[Record], sender: Sender) -> set[int]:
-    """The positions of records whose patient is another organisation's."""
-    if sender.everywhere or not records:
-        return set()
-    values = {
-        "organisation": sender.organisation,
-        "positions": [each.position for each in records],
-        "patients": [identity(each.document, plan.case)[0] for each in records],
-    }
-    with translated(), connection.begin():
-        return set(connection.execute(_FOREIGN, values).scalars())
-
-
-_FOREIGN = text("""
-    SELECT position
-    FROM unnest(CAST(:positions AS integer[]), CAST(:patients AS text[])) AS sent (position, patient_id)
-    WHERE EXISTS (
-        SELECT FROM lake.cases AS known
-        WHERE known.patient_id = sent.patient_id
-            AND (known.organisation IS NULL OR known.organisation IS DISTINCT FROM :organisation))
-""")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from etl.delete import delete_persons, delete_rows
-from etl.images import store_images
+from etl.images import contenders, store_images
 from etl.load import PERSON, Counts, Failure, load, still_valid
 from etl.persons import store_disagreements, store_observation_periods, store_persons
 from etl.pick import newest
@@ -54,6 +54,7 @@ def settle(connection: Connection, upload_id: int, mapping: str, plan: Plan) -> 
             f"the upload is of mapping '{mapping}', and cases of it have other documents, which only that "
             f"mapping can load: `oncolake withdraw --upload {upload_id} --mappings DIR`"
         )
+    others = contenders(connection, persons)
     rows = delete_persons(connection, leaving) + delete_rows(connection, [*gone, *lost])
     values |= {"gone": gone, "lost": lost, "leaving": leaving, "persons": staying}
     for statement in _SETTLE:
@@ -61,6 +62,7 @@ def settle(connection: Connection, upload_id: int, mapping: str, plan: Plan) -> 
     counts = _load(connection, plan, lost)
     connection.execute(_NOT_LOADED, values)
     _settle_persons(connection, plan, staying)
+    store_images(connection, others)
     return Settled(documents, rows, len(gone), len(lost), counts.failures)
 
 

@@ -19,6 +19,11 @@ from vocabularies.starter import Loaded, load_starter, load_value_maps
 
 #: The mapping that comes with Oncolake.
 DEFAULT_MAPPING = files("mappings").joinpath("prostate")
+#: The mappings of what is not of one disease: scanned headers, and what was done to series.
+DICOM_MAPPING = files("mappings").joinpath("dicom")
+CURATION_MAPPING = files("mappings").joinpath("curation")
+#: By name, as ``--mappings`` takes them.
+SHIPPED = {each.name: each for each in (DEFAULT_MAPPING, DICOM_MAPPING, CURATION_MAPPING)}
 
 _SOURCE = text("SELECT cdm_etl_reference FROM omop.cdm_source FOR UPDATE")
 _ADD_SOURCE = text("""

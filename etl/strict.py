@@ -29,8 +29,6 @@ _MINUS_ZERO = re.compile(rb"-0(?:\.0*)?[^0-9.]")
 _RISKY_NUMBER = re.compile(rb"[:\[,\s](?:-?[0-9]{16}|-?[0-9.]{40}|-?[0-9.]+[eE]|-0(?:\.0*)?[^0-9.])")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
 _DEEP = b"\n" + b"  " * MAX_DEPTH
-#: What a key must look like to be told: anything else may be a value that went astray.
-_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,8 @@ class _Repeating(dict[str, Any]):
     place: int
 
 
-def parse(raw: bytes, line: int = 1) -> dict[str, Any] | Flaw:
-    """The JSON object that ``raw`` is; ``line``: where in its file it starts.
+def parse(raw: bytes, line: int = 1, known: Container[str] = ()) -> dict[str, Any] | Flaw:
+    """The JSON object that ``raw`` is; ``line``: where in its file it starts; ``known``: keys to be told.
 
     Refused, besides what is no JSON: a key twice in one object, NaN, Infinity, numbers beyond 64 bit, NUL and
     lone surrogates in strings, and more than 64 levels of nesting.
@@ -64,18 +62,13 @@ def parse(raw: bytes, line: int = 1) -> dict[str, Any] | Flaw:
         document = orjson.loads(raw)
         suspicious = not isinstance(document, dict) or _is_suspicious(raw, document)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # the latter when nested too deep
-        return _careful(raw, line)
-    return _careful(raw, line) if suspicious else document
+        return _careful(raw, line, known)
+    return _careful(raw, line, known) if suspicious else document
 
 
 def digest(document: dict[str, Any]) -> bytes:
     """SHA-256 of the canonical form: the same for two texts that differ only in white space and key order."""
     return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).digest()
-
-
-def is_telling(key: str) -> bool:
-    """Whether a key may be told: it looks like the name of a field, hardly of a patient's value."""
-    return _FIELD_NAME.fullmatch(key) is not None
 
 
 def counted(place: int) -> str:
@@ -87,11 +80,11 @@ def counted(place: int) -> str:
 def member(path: str, key: str | int, known: Container[str] = ()) -> str:
     """The JSON path of one member: ``$.lesions[0]."PI-RADS"``, as SQL/JSON writes it.
 
-    A key that is not ``known`` and does not look like the name of a field is not told: ``$.*``.
+    A key that is not ``known`` is not told, as it may be a value that went astray: ``$.*``.
     """
     if isinstance(key, int):
         return f"{path}[{key}]"
-    return f"{path}.{quoted(key) if key in known or is_telling(key) else '*'}"
+    return f"{path}.{quoted(key) if key in known else '*'}"
 
 
 def _is_suspicious(raw: bytes, document: dict[str, Any]) -> bool:
@@ -110,7 +103,7 @@ def _may_be_risky(raw: bytes) -> bool:
     return b"0e" in flattened or _LONG_NUMBER in flattened or _MINUS_ZERO.search(raw) is not None
 
 
-def _careful(raw: bytes, line: int) -> dict[str, Any] | Flaw:
+def _careful(raw: bytes, line: int, known: Container[str]) -> dict[str, Any] | Flaw:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -125,7 +118,7 @@ def _careful(raw: bytes, line: int) -> dict[str, Any] | Flaw:
         return Flaw("$", f"is not JSON at line {line + error.lineno - 1}, column {error.colno}")
     if not isinstance(document, dict):
         return Flaw("$", "must be an object")
-    return next(_flaws(document, "$"), document)
+    return next(_flaws(document, "$", known), document)
 
 
 def _too_deep(text: str, line: int) -> Flaw | None:
@@ -176,26 +169,26 @@ def _number(text: str) -> int | float | _Bad:
     return number + 0.0 if "." in plain else _integer(plain) if number else 0
 
 
-def _flaws(value: Any, path: str) -> Iterator[Flaw]:
+def _flaws(value: Any, path: str, known: Container[str]) -> Iterator[Flaw]:
     if isinstance(value, _Bad):
         yield Flaw(path, value.reason)
     elif isinstance(value, str):
         yield from (Flaw(path, f"holds {what}") for what in _bad_characters(value))
     elif isinstance(value, dict):
-        yield from _object_flaws(value, path)
+        yield from _object_flaws(value, path, known)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _flaws(item, member(path, index))
+            yield from _flaws(item, member(path, index), known)
 
 
-def _object_flaws(value: dict[str, Any], path: str) -> Iterator[Flaw]:
+def _object_flaws(value: dict[str, Any], path: str, known: Container[str]) -> Iterator[Flaw]:
     for key in value:
         yield from (Flaw(path, f"has a key that holds {what}") for what in _bad_characters(key))
     if isinstance(value, _Repeating):
-        shown = f"the key '{value.key}'" if is_telling(value.key) else f"its {counted(value.place)} key"
+        shown = f"the key '{value.key}'" if value.key in known else f"its {counted(value.place)} key"
         yield Flaw(path, f"has {shown} twice")
     for key, inner in value.items():
-        yield from _flaws(inner, member(path, key))
+        yield from _flaws(inner, member(path, key, known), known)
 
 
 def _bad_characters(text: str) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from etl.feed import END, Reader
+from etl.feed import END
+from etl.viewer import Viewer
 
 #: Documents that one page looks at: few may have a problem, and an upload may hold a million.
 LOOKED_AT = 2_000
@@ -27,7 +28,7 @@ class Trouble(NamedTuple):
 
     kind: str
     """``violation``, or the problem's kind."""
-    position: int
+    record: int
     """Which record of the upload, from 1."""
     case_id: int | None
     version: int | None
@@ -38,13 +39,13 @@ class Trouble(NamedTuple):
 
 
 def troubles(
-    connection: Connection, reader: Reader, upload_id: int, after: Place, limit: int
+    connection: Connection, viewer: Viewer, upload_id: int, after: Place, limit: int
 ) -> tuple[Sequence[Trouble], Place | None]:
     """The next troubles, at most ``limit``, and where to go on: None at the end.
 
     A page may be short, or empty, and not the last. ``find_upload`` tells who may see the violations.
     """
-    values = {"upload": upload_id, **reader._asdict(), **after._asdict(), "looked": LOOKED_AT}
+    values = {"upload": upload_id, **viewer._asdict(), **after._asdict(), "looked": LOOKED_AT}
     found: list[Trouble] = []
     if after.violation < END:
         violations = connection.execute(_VIOLATIONS, {**values, "limit": limit + 1}).all()

@@ -16,7 +16,7 @@ import jsonschema_rs
 import orjson
 from jsonschema.exceptions import ValidationError
 
-from etl.strict import counted, is_telling, member
+from etl.strict import counted, member
 
 MOST = 100
 
@@ -39,17 +39,18 @@ class Validator:
         self._fast = jsonschema_rs.Draft202012Validator(plain, validate_formats=True)
         checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
         self._explaining = jsonschema.Draft202012Validator(plain, format_checker=checker)
-        self._keys = frozenset(_keys(plain))
+        #: Every key that the schema names. No other key of a document is told: it may be a patient's value.
+        self.names = frozenset(_keys(plain))
 
     def violations(self, document: Mapping[str, Any]) -> tuple[Violation, ...]:
         """Every violation, ordered by path: none when valid, else at most 100 and how many more there are."""
         if self._fast.is_valid(document):
             return ()
         every = [
-            each for error in self._explaining.iter_errors(document) for each in _explain(error, self._keys)
+            each for error in self._explaining.iter_errors(document) for each in _explain(error, self.names)
         ]
         unique = sorted(dict.fromkeys(every), key=lambda pair: _order(pair[0]))
-        found = tuple(Violation(_path(place, self._keys), reason) for place, reason in unique[:MOST])
+        found = tuple(Violation(_path(place, self.names), reason) for place, reason in unique[:MOST])
         if len(unique) > MOST:
             return (*found, Violation("$", f"... and {len(unique) - MOST} more"))
         return found or (Violation("$", "is not valid, but the two validators disagree: please report this"),)
@@ -59,7 +60,7 @@ _Place = tuple[str | int, ...]
 
 
 def _keys(schema: Any) -> Iterator[str]:
-    """Every key that a schema names: those can be told, whatever they look like."""
+    """Every key that a schema names."""
     if isinstance(schema, dict):
         properties = schema.get("properties")
         if isinstance(properties, dict):
@@ -94,12 +95,17 @@ def _extras(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]
 
 def _unknown(instance: Mapping[str, Any], schema: Mapping[str, Any], known: Container[str]) -> Iterator[str]:
     order = {key: number for number, key in enumerate(instance, 1)}
+    properties = schema.get("properties", ())
+    # A document may have a great many keys, and long ones: what is longer than this is close to none.
+    longest = 3 * max(map(len, properties), default=0)
     for key in _extras(instance, schema):
-        if key in known or is_telling(key):
-            near = get_close_matches(key, schema.get("properties", ()), n=1)
-            yield f"unknown key '{key}'" + (f"; did you mean '{near[0]}'?" if near else "")
-        else:
-            yield f"an unknown key (the {counted(order[key])} of this object)"
+        shown = (
+            f"unknown key '{key}'"
+            if key in known
+            else f"an unknown key (the {counted(order[key])} of this object)"
+        )
+        near = get_close_matches(key, properties, n=1) if order[key] <= MOST and len(key) <= longest else []
+        yield shown + (f"; did you mean '{near[0]}'?" if near else "")
 
 
 def _reason(keyword: str, wanted: Any, schema: Any) -> str:

@@ -8,7 +8,7 @@ those that have begun, and those that come after it see what is left. Nobody wai
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.delete import delete_care_sites, delete_persons, delete_rows
+from etl.forget import close, forget_curations, forget_patient
+from etl.images import contenders, store_images
 from etl.load import Failure
 from etl.plan import Plan
 from etl.receive import claim_idle
@@ -37,8 +39,16 @@ class NotThere(Exception):
     """There is nothing of that name, or it is not the remover's."""
 
 
+class NotYours(NotThere):
+    """It is another's. Whoever asked is told no more than of what never was."""
+
+
 class NotWithdrawn(Exception):
     """It cannot be withdrawn as things are; the message says why and what next. Nothing was changed."""
+
+
+class NotYoursAlone(NotWithdrawn):
+    """It is another's too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +125,20 @@ def _withdraw_patient(connection: Connection, patient_id: str, remover: Remover)
     person_id = connection.execute(_PERSON, values).scalar_one_or_none()
     found = connection.execute(_CASES, values).all()
     covered = [remover.covers(each.organisation) for each in found] or [remover.everywhere]
-    if person_id is None or not any(covered):
+    if person_id is None:
         raise NotThere("there is no such patient")
+    if not any(covered):
+        raise NotYours("there is no such patient")
     if not all(covered):
-        raise NotWithdrawn("other providers have cases of this patient too: ask an administrator")
+        raise NotYoursAlone("other providers have cases of this patient too: ask an administrator")
     cases = [each.case_id for each in found]
-    values |= {"cases": cases, "person": person_id, "remover": remover.organisation}
-    values |= {"everywhere": remover.everywhere}
-    uploads = connection.execute(_UPLOADS_OF_CASES, values).scalars().all()
-    documents = connection.execute(_COUNT_DOCUMENTS, values).scalar_one()
+    others = contenders(connection, [person_id])
+    values |= {"series": connection.execute(_SERIES, {"person": person_id}).scalars().all()}
     # First what other tools made of the person: it may refer to rows of the cases.
     rows = delete_persons(connection, [person_id]) + delete_rows(connection, cases)
-    for statement in (*_FORGET_CASES, _FORGET_PATIENT, *_FORGET_NAME):
-        connection.execute(statement, values | {"uploads": uploads})
-    _release(connection, uploads)
+    values |= {"remover": remover.organisation, "everywhere": remover.everywhere}
+    documents = forget_patient(connection, {**values, "cases": cases, "person": person_id})
+    store_images(connection, others)
     delete_care_sites(connection)
     organisation = next((each.organisation for each in found), None)
     done = Withdrawn(documents, rows, len(cases), person_id=person_id)
@@ -136,43 +146,29 @@ def _withdraw_patient(connection: Connection, patient_id: str, remover: Remover)
     return done
 
 
-def _release(connection: Connection, uploads: Sequence[int]) -> None:
-    """Let the bytes of uploads be sent again that do not hold any more all that they brought.
-
-    One that a landing works on just now is never closed: more of it may come.
-    """
-    idle = claim_idle(connection, uploads)
-    emptied = connection.execute(_EMPTIED, {"uploads": list(idle)}).scalars().all()
-    _close(connection, emptied)
-    connection.execute(_NOT_WHOLE, {"uploads": list(uploads)})
-
-
-def _close(connection: Connection, uploads: Sequence[int]) -> None:
-    for statement in _CLOSE:
-        connection.execute(statement, {"uploads": list(uploads)})
-
-
 def _withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover: Remover) -> Withdrawn:
     found = _upload(connection, upload_id)
-    if found is None or not remover.covers(found.organisation):
+    if found is None:
         raise NotThere("there is no such upload")
+    if not remover.covers(found.organisation):
+        raise NotYours("there is no such upload")
     if not _becomes_idle(connection, upload_id):
         raise NotWithdrawn("the upload is still being read: try again when it is finished")
     if (
         not remover.everywhere
         and connection.execute(_OTHERS, {"upload": upload_id, "remover": remover.organisation}).scalar_one()
     ):
-        raise NotWithdrawn("the upload holds cases of other providers too: ask an administrator")
-    curations = connection.execute(_FORGET_CURATIONS, {"upload": upload_id}).rowcount
+        raise NotYoursAlone("the upload holds cases of other providers too: ask an administrator")
+    curations, rows = forget_curations(connection, upload_id)
     try:
         settled = settle(connection, upload_id, found.mapping, plan)
     except NeedsMapping as error:
         raise NotWithdrawn(str(error)) from None
-    _close(connection, [upload_id])
+    close(connection, [upload_id])
     delete_care_sites(connection)
     done = Withdrawn(
         settled.documents + curations,
-        settled.rows,
+        settled.rows + rows,
         settled.vanished,
         settled.fallen_back,
         settled.failures,
@@ -217,72 +213,10 @@ def _leave_tombstone(
 # Landing begins with rows in this table, and loading with locks on rows of it.
 _LOCK = text(f"SET LOCAL lock_timeout = '{_PATIENCE}s'; LOCK TABLE lake.patients IN EXCLUSIVE MODE")
 _PERSON = text("SELECT person_id FROM lake.patients WHERE patient_id = :patient")
+_SERIES = text("""
+    SELECT DISTINCT series_instance_uid FROM lake.series_statements WHERE person_id = :person
+""")
 _CASES = text("SELECT case_id, organisation FROM lake.cases WHERE patient_id = :patient ORDER BY case_id")
-_UPLOADS_OF_CASES = text("""
-    SELECT upload_id FROM lake.documents WHERE case_id = ANY(CAST(:cases AS integer[]))
-    UNION SELECT upload_id FROM lake.repeats WHERE case_id = ANY(CAST(:cases AS integer[]))
-    ORDER BY upload_id
-""")
-_COUNT_DOCUMENTS = text("SELECT count(*) FROM lake.documents WHERE case_id = ANY(CAST(:cases AS integer[]))")
-_FORGET_CASES = tuple(
-    text(f"DELETE FROM lake.{table} WHERE case_id = ANY(CAST(:cases AS integer[]))")  # noqa: S608
-    for table in ("problems", "repeats", "documents", "cases")
-)
-_FORGET_PATIENT = text("DELETE FROM lake.patients WHERE person_id = :person")
-
-
-def _names(column: str) -> str:
-    """Whether a text holds the patient's identifier, between what is no letter or digit."""
-    part = "concat(' ', regexp_replace(lower({}), '[^[:alnum:]]+', ' ', 'g'), ' ')"
-    return (
-        f"(strpos(lower({column}), lower(:patient)) > 0"
-        f" AND strpos({part.format(column)}, {part.format(':patient')}) > 0)"
-    )
-
-
-# Names of files and requests are the sender's, and may hold the identifier. A provider's reach no further
-# than its own: what names a word of another's would be gone.
-_FORGET_NAME = (
-    text(f"""
-        UPDATE lake.uploads
-        SET source = CASE WHEN strpos(lower(source), lower(:patient)) > 0 THEN '' ELSE source END,
-            idempotency_key = CASE WHEN strpos(lower(idempotency_key), lower(:patient)) > 0 THEN NULL
-                ELSE idempotency_key END
-        WHERE upload_id = ANY(CAST(:uploads AS bigint[]))
-            OR ((:everywhere OR organisation = :remover)
-                AND ({_names("source")} OR {_names("idempotency_key")}))
-    """),  # noqa: S608
-    text(f"""
-        UPDATE lake.audit SET request_id = ''
-        WHERE (:everywhere OR person_id = :person OR organisation = :remover) AND {_names("request_id")}
-    """),  # noqa: S608
-    text("""
-        DELETE FROM lake.curations USING lake.uploads
-        WHERE curations.upload_id = uploads.upload_id AND (:everywhere OR uploads.organisation = :remover)
-            AND jsonb_path_exists(document, '$.** ? (@ == $id)', jsonb_build_object('id', :patient))
-    """),
-)
-_EMPTIED = text("""
-    SELECT upload_id FROM lake.uploads
-    WHERE upload_id = ANY(CAST(:uploads AS bigint[])) AND rejected = 0
-        AND NOT EXISTS (SELECT FROM lake.documents WHERE documents.upload_id = uploads.upload_id)
-        AND NOT EXISTS (SELECT FROM lake.repeats WHERE repeats.upload_id = uploads.upload_id)
-        AND NOT EXISTS (SELECT FROM lake.curations WHERE curations.upload_id = uploads.upload_id)
-    ORDER BY upload_id
-""")
-_NOT_WHOLE = text("""
-    UPDATE lake.uploads SET outcome = 'partial'
-    WHERE upload_id = ANY(CAST(:uploads AS bigint[])) AND outcome IN ('loaded', 'received')
-""")
-# The digest would tell whether somebody's guess of what it said is right.
-_CLOSE = (
-    text("DELETE FROM lake.violations WHERE upload_id = ANY(CAST(:uploads AS bigint[]))"),
-    text("""
-        UPDATE lake.uploads SET outcome = 'withdrawn', source = '', idempotency_key = NULL, sha256 = '',
-            finished_at = coalesce(finished_at, now())
-        WHERE upload_id = ANY(CAST(:uploads AS bigint[]))
-    """),
-)
 _UPLOAD = text("""
     SELECT mapping, organisation FROM lake.uploads
     WHERE upload_id = :upload AND outcome <> 'withdrawn' FOR NO KEY UPDATE
@@ -295,7 +229,6 @@ _OTHERS = text("""
             SELECT case_id FROM lake.documents WHERE upload_id = :upload
             UNION SELECT case_id FROM lake.repeats WHERE upload_id = :upload))
 """)
-_FORGET_CURATIONS = text("DELETE FROM lake.curations WHERE upload_id = :upload")
 _TOMBSTONE = text("""
     INSERT INTO lake.withdrawals (withdrawn_by, organisation, person_id, upload_id, documents, rows)
     VALUES (:by, :organisation, :person, :upload, :documents, :rows)

@@ -5,12 +5,13 @@ which of the two it is.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from psycopg2 import sql
-from sqlalchemy import Connection, Engine, Table, create_engine
+from psycopg2.extensions import connection as Session
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -47,6 +48,17 @@ SETTING = "ONCOLAKE_DATABASE_URL"
 OLDEST_VERSION = 15
 #: Characters handed to the server at once.
 CHUNK = 256 * 1024
+#: For the client library, where the address says nothing. A cut network tells nobody: hence the probes.
+_DEFAULTS = {
+    "application_name": "oncolake",
+    "connect_timeout": "10",
+    "client_encoding": "utf8",
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+_NONE: Mapping[str, str] = {}
 _FORM = '"postgresql://user:password@host:5432/database"'
 _DRIVERS = ("postgresql", "postgres", "postgresql+psycopg2")
 
@@ -116,15 +128,31 @@ def describe(url: str | URL) -> str:
     return f'database "{parsed.database or ""}" on {host}:{port}{user}'
 
 
-def make_engine(url: str | URL, **pool: Any) -> Engine:
+def make_engine(
+    url: str | URL, defaults: Mapping[str, str] = _NONE, session: Mapping[str, str] = _NONE, **pool: Any
+) -> Engine:
     """An engine whose errors hold no parameters; it connects when first used.
 
-    A connection is given up after 10 seconds; ``application_name`` is ``oncolake`` unless it says so.
-    ``pool`` are SQLAlchemy's settings of the pool.
+    A connection is given up after 10 seconds, and one whose peer is silent after about a minute. ``defaults``
+    are more of the client library's settings, ``session`` PostgreSQL's own for every connection, ``pool``
+    SQLAlchemy's of the pool. What the address says of the first comes before what is said here.
     """
     parsed = url if isinstance(url, URL) else parse(url)
-    defaults = {"application_name": "oncolake", "connect_timeout": "10", "client_encoding": "utf8"}
-    return create_engine(parsed.update_query_dict({**defaults, **parsed.query}), hide_parameters=True, **pool)
+    query = {**_DEFAULTS, **defaults, **parsed.query}
+    engine = create_engine(parsed.update_query_dict(query), hide_parameters=True, **pool)
+    if session:
+        _set_on_connect(engine, session)
+    return engine
+
+
+def _set_on_connect(engine: Engine, session: Mapping[str, str]) -> None:
+    def set_all(driver: Session, _: object) -> None:
+        with driver.cursor() as cursor:
+            for name, value in session.items():
+                cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+        driver.commit()
+
+    event.listen(engine, "connect", set_all)
 
 
 def _check(engine: Engine, where: str) -> None:

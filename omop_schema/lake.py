@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     DateTime,
     ForeignKey,
@@ -37,7 +38,6 @@ uploads = Table(
     Column("organisation", Text, comment="Whose it is; NULL: sent from the command line"),
     Column("source", Text, nullable=False, comment="The file's path, or the request's part name"),
     Column("mapping", Text, nullable=False, comment="The mapping, or curationMeta"),
-    Column("idempotency_key", Text, comment="The request's Idempotency-Key"),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     Column("outcome", Text, nullable=False, server_default=text("'received'")),
@@ -63,14 +63,18 @@ Index(
     postgresql_where=text("outcome <> 'withdrawn'"),
     postgresql_nulls_not_distinct=True,
 )
-Index(
-    "uq_uploads_idempotency_key",
-    uploads.c.uploader,
-    uploads.c.idempotency_key,
-    unique=True,
-    postgresql_where=text("idempotency_key IS NOT NULL AND outcome <> 'withdrawn'"),
-)
 Index("ix_uploads_organisation", uploads.c.organisation, uploads.c.upload_id)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("uploader", Text, primary_key=True, comment="Whose key it is: a token's subject"),
+    Column("idempotency_key", Text, primary_key=True, comment="As sent, without its quotes"),
+    Column("upload_id", BigInteger, ForeignKey(uploads.c.upload_id), nullable=False, index=True),
+    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    schema=LAKE,
+    comment="The Idempotency-Keys of requests, each with the upload that its bytes are",
+)
 
 violations = Table(
     "violations",
@@ -136,6 +140,13 @@ Index(
 Index("ix_cases_form", cases.c.mapping, cases.c.form, cases.c.case_id)
 Index("ix_cases_organisation", cases.c.organisation, cases.c.mapping, cases.c.form, cases.c.case_id)
 
+
+def _document_bytes() -> Column[int]:
+    """What a page of documents weighs is known without reading them."""
+    size = Computed("octet_length(document::text)", persisted=True)
+    return Column("document_bytes", Integer, size, nullable=False, comment="Of the document as JSON text")
+
+
 documents = Table(
     "documents",
     metadata,
@@ -147,6 +158,7 @@ documents = Table(
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
     Column("document", JSONB, nullable=False),
     Column("landed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _document_bytes(),
     UniqueConstraint("case_id", "version"),
     schema=LAKE,
     comment="Case documents as submitted, every version",
@@ -240,6 +252,7 @@ curations = Table(
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
     Column("document", JSONB, nullable=False),
     Column("landed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _document_bytes(),
     schema=LAKE,
     comment="What the curation tool sent of derived series, as submitted (D4.4 5.6, Appendix B)",
 )

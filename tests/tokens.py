@@ -138,8 +138,18 @@ class Site:
         self.headers: dict[str, str] = {}
         self.delay = self.drip = 0.0
         """Seconds before an answer, and after each of its bytes."""
+        self.held = threading.Event()
+        """Cleared: nothing is answered until it is set."""
+        self.held.set()
         self.asked: list[tuple[str, bytes]] = []
         self.address = ""
+
+    def awaited(self, count: int) -> None:
+        """Return once so many requests have come; fail when they do not."""
+        deadline = time.monotonic() + 20
+        while len(self.asked) < count:
+            assert time.monotonic() < deadline, f"{len(self.asked)} requests came, not {count}"
+            time.sleep(0.005)
 
 
 @contextmanager
@@ -164,6 +174,7 @@ def _handler(state: Site) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             state.asked.append((self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
             time.sleep(state.delay)
+            state.held.wait(60)
             answer = state.answers.get(self.path, 404)
             content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(answer if isinstance(answer, int) else 200)

@@ -48,7 +48,7 @@ def content(engine: Engine) -> dict[str, list[Any]]:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         names = _Names(connection)
         found: dict[str, list[Any]] = defaultdict(list)
-        for table in (*_OF_PERSONS, *(table for table, _ in event_tables())):
+        for table in (*_OF_PERSONS, *(each.kept for each in event_tables())):
             for row in connection.execute(select(table)):
                 cells = (names.name(column, cell) for column, cell in zip(table.c, row, strict=True))
                 found[table.name].append(tuple(cells))

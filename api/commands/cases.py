@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -32,10 +33,13 @@ from api.shared import (
 from etl import ingest as stages
 from etl.coverage import COLUMNS, FATES, Coverage, Tally
 from etl.coverage import coverage as read_coverage
+from etl.curation import Curation
+from etl.curation_files import CuratedFiles, curate_files
 from etl.ingest import FileResult, Summary
+from etl.land import Rejection
 from etl.read import BadPaths, BadSetting, files, limit
 from etl.sample import sample as make_sample
-from etl.setup import prepare, preview
+from etl.setup import CURATION_MAPPING, prepare, preview
 from etl.status import outdated
 
 app = typer.Typer()
@@ -65,8 +69,13 @@ def ingest(
         raise BadInput(str(error)) from None
     with database() as engine:
         plan = prepare(engine, mapping_folder(mappings))
+        if plan.case.series is not None:
+            curated = curate_files(engine, plan, found, account())
+            _print_curated(curated)
+            raise typer.Exit(curated.exit_code)
         with _progress(found) as report:
-            summary = stages.ingest(engine, plan, found, account(), report)
+            curations = partial(prepare, engine, CURATION_MAPPING)
+            summary = stages.ingest(engine, plan, found, account(), report, curations)
         with engine.connect() as connection:
             earlier = outdated(connection, plan)
     _print_summary(summary, earlier)
@@ -101,6 +110,29 @@ def _size(file: Path) -> int:
         return 0
 
 
+def _print_curated(curated: CuratedFiles) -> None:
+    for source, line, done in curated.records:
+        place = f"{source}:{line}" if line else source
+        if isinstance(done, Curation):
+            out.print(f"{place}: {done.curation_function}, {_became(done)}.", markup=False)
+            continue
+        for reason in (done,) if isinstance(done, Rejection) else done.violations[:SHOWN_REASONS]:
+            out.print(f"{place}: {reason.path}: {reason.reason}", markup=False)
+    print_failures(curated.left_over.failures, "is landed but not loaded")
+    if curated.left_over.cases:
+        waited = plural(curated.left_over.cases, "curation")
+        out.print(f"{waited} had waited, and {'is' if curated.left_over.cases == 1 else 'are'} loaded now.")
+
+
+def _became(done: Curation) -> str:
+    if done.case_id is None:
+        return "pending: its series is not known yet"
+    if not done.loaded:
+        return f"not loaded (case {done.case_id})"
+    problems = f", {plural(len(done.problems), 'problem')}" if done.problems else ""
+    return f"{plural(sum(done.rows.values()), 'OMOP row')}{problems} (case {done.case_id})"
+
+
 def _print_summary(summary: Summary, earlier: int) -> None:
     for file in summary.files:
         out.print(_sentence(file), markup=False)
@@ -113,6 +145,8 @@ def _print_summary(summary: Summary, earlier: int) -> None:
             out.print(f"  ... and {more:,} more: lake.violations has them, {place}")
     if summary.left_over.cases:
         out.print(f"{plural(summary.left_over.cases, 'case')} landed earlier and loaded now.")
+    if summary.completed.cases:
+        out.print(f"{plural(summary.completed.cases, 'curation')} had waited for a series of these.")
     loaded = summary.loaded
     print_failures(loaded.failures, "is landed but not loaded")
     print_counts(loaded)

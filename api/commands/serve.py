@@ -5,6 +5,7 @@ The service is imported when one of them runs: no other command has to wait for 
 
 import ipaddress
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,16 +34,20 @@ def serve(
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's key (PEM).")] = None,
     proxy: Annotated[
         list[str] | None,
-        typer.Option(metavar="ADDRESS", help="A proxy, or its network, whose X-Forwarded headers are true."),
+        typer.Option(
+            metavar="ADDRESS",
+            help="A proxy, or its network, whose X-Forwarded headers are true; may be repeated.",
+        ),
     ] = None,
     dev: Annotated[
-        bool, typer.Option("--dev", help="With an issuer of its own: prints a token and a line to try.")
+        bool, typer.Option("--dev", help="With an issuer of its own: prints a token and lines to try.")
     ] = False,
     mappings: MappingsOption = None,
 ) -> None:
     """Serve the API over HTTP, until Ctrl-C or SIGTERM; requests that run are finished.
 
-    The settings come from the environment: ONCOLAKE_ISSUER and those that docs/api.md lists.
+    The settings come from the environment: ONCOLAKE_ISSUER and others, which the README lists. A bad one
+    ends it with a sentence and exit code 2, before it listens; a database that is away with 3.
 
     \b
     Example:
@@ -86,9 +91,13 @@ def _serve(serving: "Serving", dev: bool) -> int:
 @app.command()
 def token(
     role: Annotated[
-        list[str] | None, typer.Option(help="A group of the bearer; admins if none is given.")
+        list[str] | None,
+        typer.Option(help="A role of the bearer, may be repeated; admins if none is given."),
     ] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="A scope; read and write if none is given.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="metadata:read or metadata:write, may be repeated; both if none is given."),
+    ] = None,
     organisation: Annotated[str, typer.Option(help="The bearer's organisation.")] = "development",
     minutes: Annotated[int, typer.Option(min=1, max=10_080, help="How long it is good.")] = 60,
 ) -> None:
@@ -126,7 +135,13 @@ def _development(host: str) -> "DevIssuer":
         if os.environ.get(name, "").strip():
             raise BadInput(f"--dev brings its own issuer: unset {name}")
     issuer = DevIssuer.of_home()
-    issuer.make()
+    try:
+        issuer.make()
+    except OSError as error:
+        raise BadInput(
+            f"the development issuer's folder '{issuer.folder}' cannot be made: {error.strerror}; "
+            "set ONCOLAKE_HOME to a folder that can be written to"
+        ) from None
     os.environ[_ISSUER], os.environ[_KEYS] = ISSUER, str(issuer.public_key)
     return issuer
 
@@ -136,11 +151,18 @@ def _token(issuer: "DevIssuer", settings: "Settings") -> str:
 
 
 def _print_lines(address: str, token: str, certificate: Path | None) -> None:
-    trust = f"--cacert '{certificate}' " if certificate else ""
-    header = f'{trust}-H "Authorization: Bearer {token}"'
-    out.print(f"A token of an administrator, good for an hour:\n{token}\n", markup=False)
-    out.print(f"curl -sS {header} {address}/feed.json", markup=False)
-    out.print(f"curl -sS {header} -F data_file=@case.json {address}/usecases", markup=False)
+    """What a shell takes as it is: the token in a variable, a case to send, and what to ask."""
+    trust = f"--cacert {shlex.quote(str(certificate.resolve()))} " if certificate else ""
+    curl = f'curl -sS {trust}-H "Authorization: Bearer $TOKEN"'
+    lines = (
+        "# A token of an administrator, good for an hour; `oncolake token` makes others.",
+        f"TOKEN={token}\n",
+        "# To try in another terminal, after that line:",
+        "oncolake sample 1 > case.json",
+        f"{curl} -F data_file=@case.json {address}/usecases",
+        f"{curl} {address}/feed.json\n",
+    )
+    out.print("\n".join(lines), markup=False)
 
 
 def _address(serving: "Serving", port: int) -> str:

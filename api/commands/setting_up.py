@@ -157,5 +157,9 @@ def stop() -> None:
     """
     if named_by_setting():
         raise BadInput("there is no embedded server: ONCOLAKE_DATABASE_URL names another one")
-    stopped = Server(default_home()).stop()
-    out.print("Stopped." if stopped else "It was not running.")
+    server = Server(default_home())
+    ran, free = server.running(), server.stop()
+    if not free:
+        out.print("Other oncolake processes use it; it stops with the last of them.")
+    else:
+        out.print("Stopped." if ran else "It was not running.")

@@ -35,8 +35,10 @@ def withdraw(
 ) -> None:
     """Remove a patient, or what an upload brought, from lake and OMOP for good; a tombstone stays.
 
-    Cases of an upload fall back to the document that they had without it. Exit code 1: one of them could not
-    be loaded from it.
+    Cases of an upload fall back to the document that they had without it.
+
+    Exit code 0: it is gone; 1: and a case could not be loaded from the document that it fell back to;
+    2: nothing was withdrawn.
 
     \b
     Example:

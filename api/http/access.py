@@ -32,8 +32,6 @@ _SCHEME = HTTPBearer(
     bearerFormat="JWT",
     description="A token of the identity provider, for this audience (docs/api.md)",
 )
-#: How routes refuse what an access does not cover: as if it did not exist, or belonged to somebody else.
-_NOT_COVERED = (403, 404, 409)
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)]
 
 
@@ -79,10 +77,8 @@ def _guarded(scope: str, action: Action) -> Callable[[Request, _Bearer], Iterato
         try:
             yield access
         except ApiError as error:
-            if access.reach == "own" and error.status in _NOT_COVERED:
-                ending = replace(
-                    allowed, allowed=False, reason=f"reach own does not cover it: {error.status}"
-                )
+            if error.denial:
+                ending = replace(allowed, allowed=False, reason=f"{error.denial}: {error.status}")
             raise
         finally:
             seen = sights(request)
@@ -109,7 +105,8 @@ def _decide(request: Request, scope: str, action: Action) -> Access:
             _write(request, refused, durable=False)
         except DatabaseError as away:
             # Nothing is revealed by a refusal: the client gets it, the log keeps that it has no row.
-            _LOG.warning("request %s was refused without a row in lake.audit: %s", refused.request_id, away)
+            logged_id = request.state.logged_id
+            _LOG.warning("request %s was refused without a row in lake.audit: %s", logged_id, away)
         raise
 
 
@@ -138,7 +135,8 @@ def _write_after(request: Request, decision: Decision, seen: Sequence[Sight], *,
     try:
         _write(request, decision, seen, durable=durable)
     except DatabaseError as away:
-        _LOG.warning("what request %s wrote has no row in lake.audit: %s", decision.request_id, away)
+        logged_id = request.state.logged_id
+        _LOG.warning("what request %s wrote has no row in lake.audit: %s", logged_id, away)
 
 
 may_read = _guarded("metadata:read", "read")

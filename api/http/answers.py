@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from etl.curation import Curation
 from etl.land import Rejection
 from etl.post import CaseProblem, Posted, PostedCase
 from etl.rehearse import Rehearsal
@@ -124,6 +125,25 @@ class Curated(BaseModel):
 
     upload_id: int = Field(examples=[8])
     curation_id: int = Field(examples=[3])
-    curation_function: Literal["motion_correction", "coregistration"]
+    curation_function: Literal["motion_correction", "coregistration", "approval", "segmentation"]
+    outcome: Literal["loaded", "pending", "failed"] = Field(
+        description="pending: stored, and loaded when the series that it is about is known;"
+        " failed: stored, and not loaded though its series is known"
+    )
     changed: bool = Field(description="Whether this post stored it; it was there already otherwise")
     repeated: bool = Field(description="These bytes came before: nothing was stored twice")
+    case_id: int | None = Field(
+        description="The case that its rows are of; null while pending", examples=[44]
+    )
+    rows: dict[str, int] = Field(description="Rows by OMOP table", examples=[{"curation_run": 1}])
+    problems: list[Problem]
+
+    @classmethod
+    def of(cls, done: Curation) -> "Curated":
+        names = ("upload_id", "curation_id", "curation_function", "changed", "repeated", "case_id")
+        return cls(
+            **{name: getattr(done, name) for name in names},
+            outcome="loaded" if done.loaded else "pending" if done.case_id is None else "failed",
+            rows=dict(done.rows),
+            problems=[Problem.of(each) for each in done.problems],
+        )

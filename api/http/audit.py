@@ -10,11 +10,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from etl.audit import Sight
 
 REQUEST_ID = "X-Request-ID"
+#: What the log has in the place of an id that the client chose.
+NOT_LOGGED = "-"
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestIds:
-    """Gives every request an id, the client's own where it is usable, and says it in the response."""
+    """Gives every request an id, the client's own where it is usable, and says it in the response.
+
+    A client's own may name a patient: only lake.audit keeps it. The log has ``logged_id``.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -23,8 +28,10 @@ class RequestIds:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
-        scope.setdefault("state", {}).update(request_id=request_id, seen={})
+        given = _given_id(Headers(scope=scope))
+        request_id = given or str(uuid4())
+        logged_id = NOT_LOGGED if given else request_id
+        scope.setdefault("state", {}).update(request_id=request_id, logged_id=logged_id, seen={})
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -34,9 +41,9 @@ class RequestIds:
         await self.app(scope, receive, answer)
 
 
-def _request_id(headers: Headers) -> str:
+def _given_id(headers: Headers) -> str | None:
     given = headers.getlist(REQUEST_ID)
-    return given[0] if len(given) == 1 and _USABLE.fullmatch(given[0]) else str(uuid4())
+    return given[0] if len(given) == 1 and _USABLE.fullmatch(given[0]) else None
 
 
 def saw(request: Request, person_id: int | None = None, upload_id: int | None = None) -> None:

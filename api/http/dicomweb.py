@@ -19,9 +19,9 @@ from api.http.errors import ApiError
 from api.http.lake import Lake, Shared
 from api.http.principal import Access
 from api.http.settings import Settings
-from etl.feed import Reader
 from etl.find.attributes import Attribute, Level
 from etl.find.images import Found, Search, find
+from etl.viewer import Viewer
 
 router = APIRouter(tags=["Images"])
 
@@ -61,7 +61,7 @@ def _search(
     search = read_query(request.query_params.multi_items(), level, within)
     own = access.principal.organisation if access.reach == "own" else None
     with lake.connection() as connection:
-        found = find(connection, Reader(access.reach == "all", own), search)
+        found = find(connection, Viewer(access.reach == "all", own), search)
     for each in found:
         saw(request, person_id=each.person_id)
     if not found:

@@ -15,21 +15,34 @@ from omop_schema.database import DatabaseError
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which a client may try again when the database is away.
 RETRY_AFTER = 5
+#: The denial of what belongs to another organisation.
+NOT_COVERED = "reach own does not cover it"
 
 _LOG = logging.getLogger("oncolake.http")
 
 
 class ApiError(Exception):
-    """A refusal: the status, a sentence that says what and what next, and members of its own."""
+    """A refusal: the status, a sentence that says what and what next, and members of its own.
+
+    ``denial``: why the access does not reach what was asked for, if that is the cause. It is for the audit
+    trail alone: the client must not learn from it what is there.
+    """
 
     def __init__(
-        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        denial: str | None = None,
+        **members: Any,
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers, self.members = status, detail, headers, members
+        self.denial = denial
 
 
-def problem(
+def problem_document(
     status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> JSONResponse:
     """A problem document. The title is the status's own; ``members`` are for programs to read."""
@@ -42,26 +55,26 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def refuse(_: Request, error: ApiError) -> JSONResponse:
-        return problem(error.status, error.detail, error.headers, **error.members)
+        return problem_document(error.status, error.detail, error.headers, **error.members)
 
     @app.exception_handler(HTTPException)
     async def refuse_route(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), error.headers)
+        return problem_document(error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def refuse_parameters(_: Request, error: RequestValidationError) -> JSONResponse:
         # What was sent is not repeated: it may be a patient's identifier.
         faults = [{"in": list(map(str, one["loc"])), "reason": one["msg"]} for one in error.errors()]
-        return problem(422, "a parameter cannot be used; 'errors' names it", errors=faults)
+        return problem_document(422, "a parameter cannot be used; 'errors' names it", errors=faults)
 
     @app.exception_handler(DatabaseError)
     async def away(_: Request, error: DatabaseError) -> JSONResponse:
         if type(error) is DatabaseError:
             # It refused a statement of ours, and would again.
             _LOG.error("%s", error)
-            return problem(500, "a fault of oncolake; its log has the time and the kind of it")
+            return problem_document(500, "a fault of oncolake; its log has the time and the kind of it")
         _LOG.warning("%s", error)
-        return problem(
+        return problem_document(
             503, "the database cannot be used now; try again later", {"Retry-After": str(RETRY_AFTER)}
         )
 
@@ -71,4 +84,4 @@ def add_handlers(app: FastAPI) -> None:
         _LOG.error("%s %s failed: %s", request.method, request.scope.get("route"), type(error).__name__)
         # The one answer that is made outside of every middleware.
         headers = {"X-Request-ID": request.state.request_id}
-        return problem(500, "a fault of oncolake; its log has the time and the kind of it", headers)
+        return problem_document(500, "a fault of oncolake; its log has the time and the kind of it", headers)

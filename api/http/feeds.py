@@ -12,7 +12,7 @@ import orjson
 from fastapi.responses import Response
 
 from api.http.pages import Asked, json_bytes
-from etl.feed import Curation, Entry, Upload
+from etl.feed import DocumentVersion, KeptCuration, LoggedUpload
 from etl.plan import Plan
 
 MEDIA_TYPE = "application/feed+json"
@@ -42,7 +42,7 @@ def answer(
     return asked.answer(json_bytes({**feed, "items": items}), MEDIA_TYPE, tag)
 
 
-def upload_item(asked: Asked, upload: Upload) -> Item:
+def upload_item(asked: Asked, upload: LoggedUpload) -> Item:
     """An upload, without any of its documents."""
     item: Item = {
         "id": f"oncolake:upload:{upload.upload_id}",
@@ -59,7 +59,7 @@ def upload_item(asked: Asked, upload: Upload) -> Item:
     return item
 
 
-def about_upload(asked: Asked, upload: Upload) -> dict[str, Any]:
+def about_upload(asked: Asked, upload: LoggedUpload) -> dict[str, Any]:
     """What the log says of an upload, for programs."""
     counts = ("bytes", "cases", "stored", "unchanged", "rejected", "rows", "problems")
     return {
@@ -72,7 +72,7 @@ def about_upload(asked: Asked, upload: Upload) -> dict[str, Any]:
     }
 
 
-def upload_sentence(upload: Upload) -> str:
+def upload_sentence(upload: LoggedUpload) -> str:
     """What became of an upload, for people."""
     if upload.outcome == "withdrawn":
         return "It was withdrawn; its documents and rows are removed."
@@ -86,7 +86,9 @@ def upload_sentence(upload: Upload) -> str:
     )
 
 
-def document_item(asked: Asked, plan: Plan, entry: Entry, rows: Mapping[str, int], document: str) -> Item:
+def document_item(
+    asked: Asked, plan: Plan, entry: DocumentVersion, rows: Mapping[str, int], document: str
+) -> Item:
     """A document version; ``document`` is its JSON text."""
     use_cases = plan.forms.get(entry.form, ()) if entry.mapping == plan.mapping else ()
     changed = entry.loaded_at if entry.outcome == "loaded" else None
@@ -118,7 +120,7 @@ def document_item(asked: Asked, plan: Plan, entry: Entry, rows: Mapping[str, int
     }
 
 
-def curation_item(asked: Asked, curation: Curation, document: str) -> Item:
+def curation_item(asked: Asked, curation: KeptCuration, document: str) -> Item:
     """A document of the curation tool; ``document`` is its JSON text."""
     return {
         "id": f"oncolake:curation:{curation.key}",
@@ -136,7 +138,7 @@ def curation_item(asked: Asked, curation: Curation, document: str) -> Item:
     }
 
 
-def _document_sentence(entry: Entry, rows: int) -> str:
+def _document_sentence(entry: DocumentVersion, rows: int) -> str:
     said = f"Version {entry.version} of case {entry.case_id} "
     if entry.outcome == "loaded":
         newer = f"; version {entry.newest} waits to be loaded" if entry.newest > entry.version else ""

@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.errors import problem
+from api.http.errors import problem_document
 
 
 class OneReading:
@@ -18,7 +18,7 @@ class OneReading:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _is_ambiguous(Headers(scope=scope)):
             detail = "send either Content-Length or Transfer-Encoding, once"
-            await problem(400, detail, {"Connection": "close"})(scope, receive, send)
+            await problem_document(400, detail, {"Connection": "close"})(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

@@ -28,6 +28,9 @@ from api.http.settings import Settings, SettingsError
 
 #: Seconds: the least between two discoveries; when keys are fetched anew; when they are not used any more.
 PAUSE, FRESH, STALE = 30.0, 600.0, 3600.0
+#: Seconds of a discovery in which requests that need its keys wait for it. After that they are refused, so
+#: that tokens with invented key ids do not take every thread while the issuer is slow.
+PATIENCE = 1.0
 
 _LOG = logging.getLogger("oncolake.http")
 _DISCOVERY = "/.well-known/openid-configuration"
@@ -125,19 +128,15 @@ class DiscoveredKeys:
         self._keys: list[Key] = []
         self._fetched = self._tried = float("-inf")
         self._lock = threading.Lock()
+        self._idle = threading.Event()
+        """Set unless a request is fetching the keys."""
+        self._idle.set()
 
     def fitting(self, kid: str | None, algorithm: str) -> list[PublicKey]:
         """See Keys. An unknown key id has them fetched anew: the issuer may have begun to use another."""
         found = _choose(self._keys, kid, algorithm)
-        if not found:
-            with self._lock:
-                self._refresh()
-        elif self._age() > FRESH and self._lock.acquire(blocking=self._age() > STALE):
-            # One request fetches; the others go on with the keys there are.
-            try:
-                self._refresh()
-            finally:
-                self._lock.release()
+        if not found or self._age() > FRESH:
+            self._renew(waits=not found or self._age() > STALE)
         # Judged by the last try: with the issuer away, an unknown key is not known to be wrong.
         if self._age() > STALE or (not found and self._tried > self._fetched):
             _unavailable()
@@ -146,11 +145,26 @@ class DiscoveredKeys:
     def _age(self) -> float:
         return time.monotonic() - self._fetched
 
-    def _refresh(self) -> None:
-        now = time.monotonic()
-        if now - self._tried < PAUSE:
-            return
-        self._tried = now
+    def _renew(self, *, waits: bool) -> None:
+        """Fetch the keys, unless that was tried a moment ago or another request does it now.
+
+        ``waits``: for the other one, until the same moment as everybody who waits: soon after it began.
+        """
+        with self._lock:
+            now = time.monotonic()
+            fetches = self._idle.is_set() and now - self._tried >= PAUSE
+            if fetches:
+                self._tried = now
+                self._idle.clear()
+        if fetches:
+            try:
+                self._fetch(now)
+            finally:
+                self._idle.set()
+        elif waits:
+            self._idle.wait(max(0.0, self._tried + PATIENCE - now))
+
+    def _fetch(self, now: float) -> None:
         try:
             self._keys = discover(self._issuer)
         except KeysError as error:

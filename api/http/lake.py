@@ -1,8 +1,9 @@
 """What every request shares: the database, the compiled mapping and the validator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,9 +11,15 @@ from sqlalchemy import Connection, Engine
 
 from api.http.settings import Settings
 from etl.plan import Plan
-from etl.setup import DEFAULT_MAPPING, prepare
+from etl.setup import CURATION_MAPPING, DEFAULT_MAPPING, DICOM_MAPPING, prepare
 from etl.validate import Validator
 from omop_schema.database import database_url, describe, make_engine, translated
+
+#: Milliseconds after which a request that the server's machine does not acknowledge is given up. Not for
+#: every engine: a long COPY may rightly wait for a lock with its line full.
+_LINK = {"tcp_user_timeout": "60000"}
+#: How long a lock of somebody else is waited for; ``persist`` tries again after that.
+_SESSION = {"lock_timeout": "8s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,10 @@ class Lake:
     engine: Engine
     plan: Plan
     validator: Validator
+    curation_plan: Callable[[], Plan]
+    """The Plan of curations, compiled when it is first asked for."""
+    dicom_plan: Callable[[], Plan]
+    """The Plan of scanned headers, likewise."""
 
     @classmethod
     @contextmanager
@@ -30,6 +41,8 @@ class Lake:
         with database_url() as url:
             engine = make_engine(
                 url,
+                _LINK,
+                _SESSION,
                 pool_size=settings.connections,
                 max_overflow=0,
                 pool_timeout=settings.connection_seconds,
@@ -38,7 +51,10 @@ class Lake:
             try:
                 with translated(describe(url)):
                     plan = prepare(engine, settings.mappings or DEFAULT_MAPPING)
-                yield cls(engine, plan, Validator(plan.schema))
+                annexes = (
+                    cache(partial(prepare, engine, each)) for each in (CURATION_MAPPING, DICOM_MAPPING)
+                )
+                yield cls(engine, plan, Validator(plan.schema), *annexes)
             finally:
                 engine.dispose()
 

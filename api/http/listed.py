@@ -85,10 +85,10 @@ _PROBLEMS_SCHEMA: dict[str, Any] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["kind", "position", "case_id", "version", "rule", "path", "reason"],
+                "required": ["kind", "record", "case_id", "version", "rule", "path", "reason"],
                 "properties": {
                     "kind": {"enum": ["violation", "unmapped", "invalid", "truncated", "disagrees"]},
-                    "position": {"type": "integer", "description": "Which record of the upload, from 1"},
+                    "record": {"type": "integer", "description": "Which record of the upload, from 1"},
                     "case_id": {"type": ["integer", "null"]},
                     "version": {"type": ["integer", "null"]},
                     "rule": {"type": ["string", "null"]},
@@ -105,7 +105,7 @@ _PROBLEMS_EXAMPLE = {
     "problems": [
         {
             "kind": "violation",
-            "position": 2,
+            "record": 2,
             "case_id": None,
             "version": None,
             "rule": None,
@@ -114,7 +114,7 @@ _PROBLEMS_EXAMPLE = {
         },
         {
             "kind": "unmapped",
-            "position": 1,
+            "record": 1,
             "case_id": 17,
             "version": 2,
             "rule": "lesion.location",

@@ -1,6 +1,7 @@
 """The service's log: what was asked and answered, by the template of the route, never by its path.
 
-A path may name a patient, and the words of an error may hold a value: neither is ever logged.
+A path may name a patient, and so may a request id that the client chose; the words of an error may hold a
+value. None of them is ever logged.
 """
 
 import logging
@@ -8,6 +9,8 @@ import time
 import traceback
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.audit import NOT_LOGGED
 
 _LOG = logging.getLogger("oncolake.access")
 _FAULTS = logging.getLogger("oncolake.http")
@@ -62,9 +65,9 @@ def _asked(scope: Scope) -> tuple[str, str]:
 
 
 def _told(scope: Scope) -> str:
-    """Who asked, and the id of the request, under which lake.audit has more."""
+    """Who asked, and the id of the request, under which lake.audit has more, where it was made here."""
     client = scope.get("client")
-    return f"{client[0] if client else '-'} {scope.get('state', {}).get('request_id', '-')}"
+    return f"{client[0] if client else '-'} {scope.get('state', {}).get('logged_id', NOT_LOGGED)}"
 
 
 def _place(error: Exception) -> str:

@@ -19,7 +19,7 @@ from fastapi.responses import Response
 from api.http.access import Reading
 from api.http.errors import ApiError
 from api.http.settings import Settings
-from etl.feed import Reader
+from etl.viewer import Viewer
 
 MOST = 1000
 #: Answers are for one bearer, who asks each time whether they still hold: rights and data can be withdrawn.
@@ -40,7 +40,7 @@ class Asked:
     """What the client asked beside the cursor; every page of the list repeats it."""
     cursor: str | None
     limit: int
-    reader: Reader
+    viewer: Viewer
     known: frozenset[str]
     """The entity tags that the client has; ``*`` for any."""
     place: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ def _asked(
         query=tuple(kept),
         cursor=cursor,
         limit=limit or settings.page_size,
-        reader=Reader(everything, own),
+        viewer=Viewer(everything, own),
         known=_known(request.headers.getlist("If-None-Match")),
     )
 

@@ -13,9 +13,9 @@ class Principal:
 
     subject: str
     organisation: str | None
-    """None when the token names none; such a provider owns nothing but what it sent itself."""
+    """None when the token names none: such a provider reads and withdraws nothing, and may not post."""
     roles: frozenset[str]
-    """Groups of ``wlcg.groups``, without their leading slash and the virtual organisation's name."""
+    """Those groups of ``wlcg.groups`` that name a role, without slashes and the platform's root."""
     scopes: frozenset[str]
 
 
@@ -25,9 +25,3 @@ class Access:
 
     principal: Principal
     reach: Reach
-
-    def covers(self, organisation: str | None) -> bool:
-        """Whether it reaches what belongs to this organisation."""
-        if self.reach == "own":
-            return organisation is not None and organisation == self.principal.organisation
-        return self.reach == "all"

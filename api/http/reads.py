@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from api.http.access import saw
-from api.http.errors import ApiError
+from api.http.errors import NOT_COVERED, ApiError
 from api.http.feeds import about_upload, answer, curation_item, document_item, upload_item
 from api.http.lake import Shared
 from api.http.listed import FEED, PROBLEMS
@@ -20,6 +20,7 @@ from api.http.pages import Asked, Paged, json_bytes
 from etl import curation, feed
 from etl.plan import Plan
 from etl.troubles import Place, persons, troubles
+from etl.viewer import is_anothers_patient, is_anothers_upload
 from omop_schema.copy_text import storable
 
 router = APIRouter(tags=["Reading"])
@@ -49,7 +50,7 @@ def read_newest(asked: Paged, lake: Shared) -> Response:
     asked = asked.of("feed.json")
     (before,) = asked.key(feed.END)
     with lake.connection() as connection, feed.snapshot(connection):
-        page = feed.newest_uploads(connection, asked.reader, before, asked.limit)
+        page = feed.newest_uploads(connection, asked.viewer, before, asked.limit)
     tag = asked.tag(page)
     items = [upload_item(asked, each) for each in page.rows]
     return asked.unchanged(tag) or answer(asked, tag, "Oncolake: newest uploads", items, page.after)
@@ -66,7 +67,7 @@ def read_upload(request: Request, asked: Paged, lake: Shared, upload_id: _Upload
         saw(request, upload_id=upload_id)
         if upload.mapping == curation.MAPPING:
             return _curations(connection, asked, upload, after)
-        page = feed.documents_of_upload(connection, asked.reader, upload_id, after, asked.limit)
+        page = feed.documents_of_upload(connection, asked.viewer, upload_id, after, asked.limit)
         return _documents(
             request, connection, lake.plan, asked, page, f"Oncolake: upload {upload_id}", upload
         )
@@ -79,11 +80,11 @@ def read_patient(request: Request, asked: Paged, lake: Shared, patient_id: _Pati
     asked = asked.of("patients", patient_id)
     (before,) = asked.key(feed.END)
     if not storable(patient_id):
-        raise ApiError(404, _NOT_THERE)
+        raise _not_there(anothers=False)
     with lake.connection() as connection, feed.snapshot(connection):
-        page = feed.documents_of_patient(connection, asked.reader, patient_id, before, asked.limit)
+        page = feed.documents_of_patient(connection, asked.viewer, patient_id, before, asked.limit)
         if not page.rows:
-            raise ApiError(404, _NOT_THERE)
+            raise _not_there(is_anothers_patient(connection, asked.viewer, patient_id))
         return _documents(request, connection, lake.plan, asked, page, "Oncolake: one patient")
 
 
@@ -98,7 +99,7 @@ def read_use_case(
     (before,) = asked.key(feed.END)
     with lake.connection() as connection, feed.snapshot(connection):
         page = feed.documents_of_forms(
-            connection, asked.reader, lake.plan.mapping, forms, before, asked.limit
+            connection, asked.viewer, lake.plan.mapping, forms, before, asked.limit
         )
         kind = "form" if use_case in lake.plan.forms and use_case not in _NUMBERS else "use case"
         return _documents(request, connection, lake.plan, asked, page, f"Oncolake: {kind} {use_case}")
@@ -113,7 +114,7 @@ def read_problems(request: Request, asked: Paged, lake: Shared, upload_id: _Uplo
     with lake.connection() as connection, feed.snapshot(connection):
         upload = _upload(connection, asked, upload_id)
         saw(request, upload_id=upload_id)
-        found, after = troubles(connection, asked.reader, upload_id, place, asked.limit)
+        found, after = troubles(connection, asked.viewer, upload_id, place, asked.limit)
         for person_id in persons(connection, found):
             saw(request, person_id=person_id, upload_id=upload_id)
     tag = asked.tag(upload.outcome, found, after)
@@ -126,14 +127,19 @@ def read_problems(request: Request, asked: Paged, lake: Shared, upload_id: _Uplo
     return asked.unchanged(tag) or asked.answer(json_bytes(listed), "application/json", tag)
 
 
-_NOT_THERE = "there is nothing here that you may read"
 _NUMBERS = frozenset("123456789")
 
 
-def _upload(connection: Connection, asked: Asked, upload_id: int) -> feed.Upload:
-    upload = feed.find_upload(connection, asked.reader, upload_id)
+def _not_there(anothers: bool) -> ApiError:
+    """The same for what is another's as for what never was; lake.audit keeps which of the two it is."""
+    denial = NOT_COVERED if anothers else None
+    return ApiError(404, "there is nothing here that you may read", denial=denial)
+
+
+def _upload(connection: Connection, asked: Asked, upload_id: int) -> feed.LoggedUpload:
+    upload = feed.find_upload(connection, asked.viewer, upload_id)
     if upload is None:
-        raise ApiError(404, _NOT_THERE)
+        raise _not_there(is_anothers_upload(connection, asked.viewer, upload_id))
     return upload
 
 
@@ -158,9 +164,9 @@ def _documents(
     connection: Connection,
     plan: Plan,
     asked: Asked,
-    page: feed.Page[feed.Entry],
+    page: feed.Page[feed.DocumentVersion],
     title: str,
-    upload: feed.Upload | None = None,
+    upload: feed.LoggedUpload | None = None,
 ) -> Response:
     for person_id in dict.fromkeys(each.person_id for each in page.rows):
         saw(request, person_id=person_id)
@@ -177,7 +183,7 @@ def _documents(
     return answer(asked, tag, title, items, page.after, about, expired=withdrawn)
 
 
-def _curations(connection: Connection, asked: Asked, upload: feed.Upload, after: int) -> Response:
+def _curations(connection: Connection, asked: Asked, upload: feed.LoggedUpload, after: int) -> Response:
     page = feed.curations_of_upload(connection, upload.upload_id, after, asked.limit)
     tag = asked.tag(page, upload)
     if unchanged := asked.unchanged(tag):

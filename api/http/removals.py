@@ -10,11 +10,20 @@ from pydantic import BaseModel, Field
 
 from api.http.access import Removing, saw
 from api.http.audit import REQUEST_ID
-from api.http.errors import ApiError
+from api.http.errors import NOT_COVERED, ApiError
 from api.http.examples import refusals
 from api.http.lake import Shared
 from api.http.principal import Access
-from etl.withdraw import NotThere, NotWithdrawn, Remover, Withdrawn, withdraw_patient, withdraw_upload
+from etl.withdraw import (
+    NotThere,
+    NotWithdrawn,
+    NotYours,
+    NotYoursAlone,
+    Remover,
+    Withdrawn,
+    withdraw_patient,
+    withdraw_upload,
+)
 from omop_schema.copy_text import storable
 
 router = APIRouter(tags=["Withdrawal"])
@@ -113,4 +122,7 @@ def _counts(done: Withdrawn) -> dict[str, int]:
 
 
 def _refusal(error: NotThere | NotWithdrawn) -> ApiError:
-    return ApiError(409, str(error)) if isinstance(error, NotWithdrawn) else ApiError(404, _NOT_THERE)
+    denial = NOT_COVERED if isinstance(error, NotYours | NotYoursAlone) else None
+    if isinstance(error, NotWithdrawn):
+        return ApiError(409, str(error), denial=denial)
+    return ApiError(404, _NOT_THERE, denial=denial)

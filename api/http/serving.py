@@ -56,8 +56,9 @@ class Serving:
 
 
 def check(settings: Settings) -> None:
-    """Find out before serving whether it can be done.
+    """Find out before serving whether it can be done, as far as this machine and the database tell.
 
+    The issuer and an OPA server are not asked: they may come later, and requests are 503 until then.
     Raises SettingsError, DatabaseError, MappingError, NotInitialised or StarterError.
     """
     try:

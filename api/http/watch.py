@@ -3,8 +3,8 @@
 Nothing here needs a token, and nothing here names a patient, an organisation or a user: labels are routes,
 methods, statuses, outcomes, tables and kinds. A proxy may keep the three addresses inside all the same.
 
-Each worker process counts for itself. Where ``PROMETHEUS_MULTIPROC_DIR`` names an empty folder, before the
-program starts, every worker keeps its counts there, and any of them answers for all.
+One process counts in its memory. Several keep their counts in a folder, and any of them answers for all: in a
+temporary one that ``serving`` makes, or in an empty one that ``PROMETHEUS_MULTIPROC_DIR`` names before.
 """
 
 import os
@@ -38,7 +38,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 router = APIRouter(tags=["Watching"])
 
-_EXAMPLE = """# HELP oncolake_uploads_total Uploads by outcome
+_EXAMPLE = """# HELP oncolake_uploads_total Uploads by their first outcome
 # TYPE oncolake_uploads_total counter
 oncolake_uploads_total{outcome="loaded"} 42.0
 """
@@ -59,7 +59,9 @@ class Metrics:
         self._seconds = Histogram(
             "oncolake_request_seconds", "Time to answer", request, buckets=_SECONDS, registry=registry
         )
-        self._uploads = Counter("oncolake_uploads", "Uploads by outcome", ("outcome",), registry=registry)
+        self._uploads = Counter(
+            "oncolake_uploads", "Uploads by their first outcome", ("outcome",), registry=registry
+        )
         self._rows = Counter("oncolake_rows", "OMOP rows written", ("table",), registry=registry)
         self._problems = Counter("oncolake_problems", "Problems by kind", ("kind",), registry=registry)
         self._connections = Gauge(
@@ -69,9 +71,12 @@ class Metrics:
             multiprocess_mode="livesum",
         )
 
-    def uploaded(self, outcome: str, rows: Mapping[str, int], problems: Mapping[str, int]) -> None:
-        """Count an upload that was answered: its outcome, rows by table and problems by kind."""
+    def uploaded(self, outcome: str) -> None:
+        """Count an upload that was answered for the first time: the same bytes again are no other one."""
         self._uploads.labels(outcome).inc()
+
+    def loaded(self, rows: Mapping[str, int], problems: Mapping[str, int]) -> None:
+        """Count what a request wrote into OMOP: rows by table and problems by kind."""
         for table, count in rows.items():
             self._rows.labels(table).inc(count)
         for kind, count in problems.items():

@@ -53,8 +53,12 @@ _CURATED = {
     "upload_id": 8,
     "curation_id": 3,
     "curation_function": "coregistration",
+    "outcome": "loaded",
     "changed": True,
     "repeated": False,
+    "case_id": 44,
+    "rows": {"curation_run": 1, "registration_step": 3, "registration_level": 9},
+    "problems": [],
 }
 _DETAILS = {
     400: "not a valid document, and not stored; 'violations' says why",

@@ -17,9 +17,10 @@ from starlette.concurrency import run_in_threadpool
 from api.http.access import Writing, saw
 from api.http.answers import Curated, Rehearsed, Stored, Violation
 from api.http.bodies import Body, received
-from api.http.errors import ApiError
+from api.http.errors import NOT_COVERED, ApiError
 from api.http.lake import Lake, Shared
 from api.http.principal import Access
+from api.http.watch import Metrics
 from api.http.write_examples import CURATION_BODY, CURATION_RESPONSES, USECASE_BODY, USECASE_RESPONSES
 from etl.curation import Curation, curate
 from etl.land import FOREIGN, Rejection
@@ -86,6 +87,7 @@ def _sender(access: Access) -> Sender:
         raise ApiError(
             403,
             "the token names no organisation that the case could belong to; ask the identity provider for it",
+            denial="the token names no organisation",
         )
     return Sender(principal.subject, principal.organisation, access.reach == "all")
 
@@ -102,7 +104,14 @@ def _post(request: Request, lake: Lake, body: Body, sender: Sender, key: str | N
     posted = _stored(
         lake,
         lambda connection: post(
-            connection, lake.plan, lake.validator, body.stream, body.source, sender, _bare(key)
+            connection,
+            lake.plan,
+            lake.validator,
+            body.stream,
+            body.source,
+            sender,
+            _bare(key),
+            curation_plan=lake.curation_plan,
         ),
     )
     saw(request, upload_id=posted.upload_id)
@@ -121,13 +130,21 @@ def _rehearse(lake: Lake, body: Body, sender: Sender) -> Response:
 
 
 def _curate(request: Request, lake: Lake, body: Body, sender: Sender, key: str | None) -> Response:
-    done = _stored(lake, lambda connection: curate(connection, body.stream, body.source, sender, _bare(key)))
+    done = _stored(
+        lake,
+        lambda connection: curate(
+            connection, lake.curation_plan, body.stream, body.source, sender, _bare(key)
+        ),
+    )
     saw(request, upload_id=done.upload_id)
-    request.app.state.metrics.uploaded("loaded" if isinstance(done, Curation) else "rejected", {}, {})
+    metrics: Metrics = request.app.state.metrics
+    if not done.repeated:
+        metrics.uploaded("loaded" if isinstance(done, Curation) else "rejected")
     if not isinstance(done, Curation):
         raise _refusal(False, done.violations, done.upload_id)
-    names = ("upload_id", "curation_id", "curation_function", "changed", "repeated")
-    return _answer(Curated(**{name: getattr(done, name) for name in names}), 200)
+    if done.changed:
+        metrics.loaded(Counter(done.rows), Counter(each.kind for each in done.problems))
+    return _answer(Curated.of(done), 200)
 
 
 def _bare(key: str | None) -> str | None:
@@ -136,16 +153,20 @@ def _bare(key: str | None) -> str | None:
 
 
 def _count(request: Request, posted: Posted) -> None:
+    metrics: Metrics = request.app.state.metrics
     kinds: Counter[str] = Counter()
     for (_, kind), count in posted.loaded.problems.items():
         kinds[kind] += count
-    request.app.state.metrics.uploaded(posted.outcome, posted.loaded.rows, kinds)
+    if not posted.repeated:
+        metrics.uploaded(posted.outcome)
+    # Also of a repeat: it loads what could not be loaded before.
+    metrics.loaded(posted.loaded.rows, kinds)
 
 
 def _refusal(foreign: bool, violations: Sequence[Rejection], upload_id: int | None = None) -> ApiError:
     upload: dict[str, Any] = {} if upload_id is None else {"upload_id": upload_id}
     if foreign:
-        return ApiError(409, f"{FOREIGN}; nothing was stored", **upload)
+        return ApiError(409, f"{FOREIGN}; nothing was stored", denial=NOT_COVERED, **upload)
     found = [Violation.of(each).model_dump() for each in violations]
     return ApiError(
         400, "not a valid document, and not stored; 'violations' says why", **upload, violations=found

@@ -3,12 +3,12 @@
 A finding names a tag and what is wrong with it, never the value.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 
+from etl.dicom.elements import Elements, Memory, elements_of, undecoded
 from etl.dicom.judge import Claims, Role, State, role_of, stands_for_nobody, text_of, verdict
 from etl.dicom.policy import policy
 from etl.dicom.tags import shown
@@ -34,17 +34,10 @@ class Checked(NamedTuple):
     findings: set[Finding]
 
 
-#: The elements of a header by the tag's number; a plain dict is much faster to ask than a Dataset.
-Elements = Mapping[int, Any]
-
 SERIES_UID, PATIENT_ID = 0x0020000E, 0x00100020
 _IDENTITY_REMOVED, _METHOD_CODES, _MODIFIED, _BURNED_IN = 0x00120062, 0x00120064, 0x00280303, 0x00280301
 _PRIVATE = "private: nobody knows what it holds"
-
-
-def elements_of(dataset: Dataset) -> dict[int, Any]:
-    """The elements as they stand in the file, not decoded, by number."""
-    return {int(number): element for number, element in dataset.items()}
+_SEQUENCES: Memory[Checked] = Memory()
 
 
 def check(dataset: Dataset, elements: Elements) -> Checked:
@@ -85,7 +78,7 @@ def _look(dataset: Dataset, elements: Elements, claims: Claims, checked: Checked
         if role.private:
             checked.findings.add(Finding(role.tag, "", "", _PRIVATE))
         elif role.sequence:
-            _look_inside(dataset[number].value or (), role, claims, checked)
+            _add(checked, _inside(dataset, number, element, role, claims))
         else:
             _note(checked, role, *_say(role, element.value, claims))
 
@@ -94,17 +87,32 @@ def _say(role: Role, value: Any, claims: Claims) -> tuple[State, str]:
     return verdict(role, value if isinstance(value, bytes) else text_of(value), claims)
 
 
-def _look_inside(items: Any, role: Role, claims: Claims, checked: Checked) -> None:
+def _inside(dataset: Dataset, number: int, element: Any, role: Role, claims: Claims) -> Checked:
+    """What is found in a sequence. Those of a series are mostly the same, byte by byte."""
+    key = undecoded(element)
+    if key is None:
+        return _look_inside(dataset[number].value or (), role, claims)
+    return _SEQUENCES.get((key, claims), lambda: _look_inside(dataset[number].value or (), role, claims))
+
+
+def _look_inside(items: Any, role: Role, claims: Claims) -> Checked:
+    checked = Checked({}, set())
     for item in items:
         _look(item, elements_of(item), claims, checked)
-    if role.entry is None:
-        return
     # A reference to other instances may stay: its UIDs are looked at one by one.
-    if "U" in role.action:
+    if role.entry is not None and "U" in role.action:
         _note(checked, role, State.DUMMY if items else State.EMPTY, "")
-    else:
+    elif role.entry is not None:
         worst = max((_worst(item, claims) for item in items), default=State.EMPTY)
         _note(checked, role, worst, "it holds more than dummies" if worst is State.LEFT else "")
+    return checked
+
+
+def _add(checked: Checked, found: Checked) -> None:
+    checked.findings.update(found.findings)
+    for tag, state in found.states.items():
+        if state > checked.states.get(tag, 0):
+            checked.states[tag] = state
 
 
 def _worst(item: Dataset, claims: Claims) -> State:

@@ -5,11 +5,12 @@ then those of the frames.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from pydicom.dataset import Dataset
 
-from etl.dicom.check import Elements
+from etl.dicom.elements import Elements, Memory, undecoded
 from etl.dicom.schema import item_keywords
 from etl.dicom.tags import Tag, kept_tags
 from etl.dicom.values import listed, natural, several
@@ -22,6 +23,7 @@ _EXAMINED_STUDIES, _EXAMINED_SERIES = 0x30060012, 0x30060014
 _FRAMES_OF_REFERENCE = 0x30060010
 #: How far a slice's normal may lean before its plane is oblique: the cosine of 37 degrees.
 _UPRIGHT = 0.8
+_VALUES: Memory[list[Any] | None] = Memory()
 _PLANES = ("sagittal", "coronal", "axial")
 
 
@@ -40,17 +42,34 @@ def describe(dataset: Dataset, elements: Elements) -> dict[str, Any]:
 
 def collected(dataset: Dataset, elements: Elements) -> dict[str, list[Any]]:
     """Only the attributes whose values are collected over a series."""
-    tags = [tag for tag in kept_tags().values() if tag.collect]
-    multi_frame = _SHARED in elements or _PER_FRAME in elements
-    if not multi_frame and not any(tag.number in elements for tag in tags):
-        return {}
-    groups = list(_functional_groups(dataset, elements))
     found = {}
-    for tag in tags:
-        holders = [holder for holder in (dataset, *groups) if tag.number in holder]
-        if (value := _attribute(holders, tag)) is not None:
+    multi_frame = _SHARED in elements or _PER_FRAME in elements
+    for tag in _collected_tags():
+        if multi_frame:
+            groups = (dataset, *_functional_groups(dataset, elements))
+            value = _attribute([holder for holder in groups if tag.number in holder], tag)
+        else:
+            value = _collected(dataset, elements.get(tag.number), tag)
+        if value is not None:
             found[tag.keyword] = value
     return found
+
+
+@cache
+def _collected_tags() -> tuple[Tag, ...]:
+    return tuple(tag for tag in kept_tags().values() if tag.collect)
+
+
+def _collected(dataset: Dataset, element: Any, tag: Tag) -> list[Any] | None:
+    if element is None:
+        return None
+    if (key := undecoded(element)) is None:
+        return _as_list(_attribute([dataset], tag))
+    return _VALUES.get(key, lambda: _as_list(_attribute([dataset], tag)))
+
+
+def _as_list(value: Any) -> list[Any] | None:
+    return value if isinstance(value, list) else None
 
 
 def sources_of(dataset: Dataset, elements: Elements) -> tuple[set[str], set[str]]:

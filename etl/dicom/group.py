@@ -8,8 +8,9 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from etl.dicom.check import PATIENT_ID, SERIES_UID, Finding, check, elements_of, told
+from etl.dicom.check import PATIENT_ID, SERIES_UID, Finding, check, told
 from etl.dicom.describe import collected, describe, sources_of
+from etl.dicom.elements import elements_of
 from etl.dicom.judge import State
 from etl.dicom.sources import why_unreadable
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
-from etl.feed import Reader
 from etl.find.attributes import Attribute, Level
 from etl.find.criteria import Criterion
+from etl.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Found(NamedTuple):
     values: Sequence[Any]
 
 
-def find(connection: Connection, reader: Reader, search: Search) -> list[Found]:
+def find(connection: Connection, reader: Viewer, search: Search) -> list[Found]:
     """The page that the search asks for, of what the reader may see; one short transaction."""
     values = {"organisation": reader.organisation, "limit": search.limit, "offset": search.offset}
     for each in search.criteria:
@@ -45,7 +45,7 @@ def find(connection: Connection, reader: Reader, search: Search) -> list[Found]:
     return [Found(row[0], row[1:]) for row in rows]
 
 
-def _statement(reader: Reader, search: Search) -> TextClause:
+def _statement(reader: Viewer, search: Search) -> TextClause:
     conditions = [each.sql for each in search.criteria]
     if not reader.everything:
         conditions.append(_OWNED.format(search.level))

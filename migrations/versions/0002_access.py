@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKeyConstraint,
     Identity,
@@ -27,11 +28,13 @@ LAKE = "lake"
 
 
 def upgrade() -> None:
-    """Extend the upload log and the cases, and create the new tables."""
+    """Extend the upload log, the cases and the documents, and create the new tables."""
     _extend_uploads()
     op.add_column(
         "cases", Column("organisation", Text, comment="Whose it is: that of its first upload"), schema=LAKE
     )
+    op.add_column("documents", _document_bytes(), schema=LAKE)
+    _create_keys()
     _index_pages()
     _create_repeats()
     _create_curations()
@@ -45,11 +48,11 @@ def downgrade() -> None:
 
 
 def _extend_uploads() -> None:
-    for column in (
+    op.add_column(
+        "uploads",
         Column("organisation", Text, comment="Whose it is; NULL: sent from the command line"),
-        Column("idempotency_key", Text, comment="The request's Idempotency-Key"),
-    ):
-        op.add_column("uploads", column, schema=LAKE)
+        schema=LAKE,
+    )
     op.alter_column("uploads", "mapping", comment="The mapping, or curationMeta", schema=LAKE)
     op.drop_constraint("uq_uploads_sha256_mapping", "uploads", schema=LAKE)
     op.create_index(
@@ -61,14 +64,6 @@ def _extend_uploads() -> None:
         postgresql_where=text("outcome <> 'withdrawn'"),
         postgresql_nulls_not_distinct=True,
     )
-    op.create_index(
-        "uq_uploads_idempotency_key",
-        "uploads",
-        ["uploader", "idempotency_key"],
-        unique=True,
-        schema=LAKE,
-        postgresql_where=text("idempotency_key IS NOT NULL AND outcome <> 'withdrawn'"),
-    )
     op.create_index("ix_uploads_organisation", "uploads", ["organisation", "upload_id"], schema=LAKE)
     op.drop_constraint(op.f("ck_uploads_outcome"), "uploads", schema=LAKE)
     op.create_check_constraint(
@@ -77,6 +72,26 @@ def _extend_uploads() -> None:
         "outcome IN ('received', 'loaded', 'partial', 'rejected', 'withdrawn')",
         schema=LAKE,
     )
+
+
+def _document_bytes() -> Column[int]:
+    size = Computed("octet_length(document::text)", persisted=True)
+    return Column("document_bytes", Integer, size, nullable=False, comment="Of the document as JSON text")
+
+
+def _create_keys() -> None:
+    op.create_table(
+        "idempotency_keys",
+        Column("uploader", Text, nullable=False, comment="Whose key it is: a token's subject"),
+        Column("idempotency_key", Text, nullable=False, comment="As sent, without its quotes"),
+        Column("upload_id", BigInteger, nullable=False),
+        Column("received_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+        PrimaryKeyConstraint("uploader", "idempotency_key", name="pk_idempotency_keys"),
+        ForeignKeyConstraint(["upload_id"], ["lake.uploads.upload_id"], name="fk_idempotency_keys_upload_id"),
+        schema=LAKE,
+        comment="The Idempotency-Keys of requests, each with the upload that its bytes are",
+    )
+    op.create_index("ix_idempotency_keys_upload_id", "idempotency_keys", ["upload_id"], schema=LAKE)
 
 
 def _index_pages() -> None:
@@ -126,6 +141,7 @@ def _create_curations() -> None:
         Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical document"),
         Column("document", JSONB, nullable=False),
         Column("landed_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
+        _document_bytes(),
         PrimaryKeyConstraint("curation_id", name="pk_curations"),
         ForeignKeyConstraint(["upload_id"], ["lake.uploads.upload_id"], name="fk_curations_upload_id"),
         schema=LAKE,

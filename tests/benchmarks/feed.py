@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Engine, text
 
 from api.http.pages import Asked
-from etl.feed import Reader
+from etl.viewer import Viewer
 from tests.benchmarks.databases import fresh, template
 from tests.benchmarks.measure import Report, Setting, Taken, alternate
 from tests.benchmarks.race import percentiles, race
@@ -45,7 +45,7 @@ class Side:
     def __init__(self, clients: tuple[Client, Client], middle: int) -> None:
         # A multiple of ten: the provider's next upload is as far away in both lakes.
         self._middle = middle // 10 * 10
-        asked = Asked(PUBLIC, (), None, 50, Reader(True, None), frozenset()).of("feed.json")
+        asked = Asked(PUBLIC, (), None, 50, Viewer(True, None), frozenset()).of("feed.json")
         further = asked.page_after(self._middle).removeprefix(PUBLIC)
         self._pages = [(client, path) for client in clients for path in ("/feed.json", further)]
         self.items: list[list[str]] = [[], [], [], []]

@@ -31,9 +31,6 @@ PROBLEMS_BY_RULE = (
 #: Tables that no rule of the shipped mapping fills.
 EMPTY = {"drug_exposure", "device_exposure", "specimen"}
 OF_PERSON = "FROM omop.measurement JOIN omop.person USING (person_id) WHERE person_source_value"
-COMMANDS = [
-    "init", "status", "url", "stop", "ingest", "coverage", "sample", "explain", "sql", "map-check", "map-show"
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -56,14 +53,6 @@ def cells(shown: str) -> list[list[str]]:
     """The cells of the tables that were printed, headers and footers included."""
     lines = [re.split("[│┃]", line)[1:-1] for line in shown.splitlines() if line[:1] in ("│", "┃")]
     return [[cell.strip() for cell in line] for line in lines]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_an_example(run: Run, command: str) -> None:
-    said = run(*command.split("-"), "--help")
-    assert said.code == 0
-    assert "Example:" in said.out
-    assert f"oncolake {command.replace('-', ' ')}" in said.out.partition("Example:")[2]
 
 
 def test_ingest_reports_cases_rows_and_problems(run: Run, lake: Engine) -> None:

@@ -142,7 +142,7 @@ LEVEL = "parameters.registration_steps.0.levels.0"
         (changed("parameters.nbins", ...), "$.parameters", "'nbins' is missing"),
         (changed("parameters.sampling_prop", 0), "$.parameters.sampling_prop", "more than 0"),
         (changed("parameters.sampling_prop", 1.1), "$.parameters.sampling_prop", "at most 1"),
-        (changed("parameters.extra", 1), "$.parameters", "unknown key 'extra'"),
+        (changed("parameters.extra", 1), "$.parameters", "an unknown key (the 4th of this object)"),
         ([sample(), sample()], "$", "must be one document"),
         (b"{", "$", "is not JSON"),
         (b"", "$", "holds no"),

@@ -61,7 +61,7 @@ def read(engine: Engine) -> Lake:
         )
         by_patient = {patient: bytes(sha256) for patient, sha256 in loaded}
         content: Content = defaultdict(list)
-        for table in (clinical.person, clinical.observation_period, *(table for table, _ in event_tables())):
+        for table in (clinical.person, clinical.observation_period, *(each.kept for each in event_tables())):
             names = [_namer(column, cases, patients, sites) for column in table.c]
             for row in connection.execute(select(table)):
                 named = [name(value) for name, value in zip(names, row, strict=True)]

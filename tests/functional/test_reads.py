@@ -225,6 +225,9 @@ def test_who_reads_what(reads: Reads, role: str, organisation: str | None, sees:
     first = {UKE: CASES[0], FORTH: CASES[10], None: CASES[20]}
     unknown = reads.get("/uploads/999999", organisation, role)
     assert unknown.status_code == 404
+    reach = "own" if role == "data-providers" else "all"
+    last = _audit(reads)[-1]
+    assert (last.allowed, last.reason) == (True, f"reach {reach}")
     for owner, upload in reads.uploads.items():
         addresses = [
             f"/uploads/{upload}",
@@ -237,6 +240,8 @@ def test_who_reads_what(reads: Reads, role: str, organisation: str | None, sees:
             if owner not in sees:
                 assert response.content == unknown.content
                 assert _told(response) == _told(unknown)
+                last = _audit(reads)[-1]
+                assert (last.allowed, last.reason) == (False, "reach own does not cover it: 404")
     listed = reads.items("/feed.json?limit=2", organisation=organisation, role=role)
     shown = {item["_oncolake"]["organisation"] for item in listed}
     assert shown == sees
@@ -345,7 +350,7 @@ def test_problems_come_once_each_in_pages(reads: Reads) -> None:
         address = page.get("next_url")
     assert found == whole["problems"]
     violation = found[0]
-    assert (violation["position"], violation["path"][:1], violation["rule"]) == (1, "$", None)
+    assert (violation["record"], violation["path"][:1], violation["rule"]) == (1, "$", None)
     assert "spoilt" not in json.dumps(found)
 
 

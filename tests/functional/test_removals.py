@@ -30,7 +30,7 @@ def test_a_patient_that_was_posted_is_gone_from_every_table(client: httpx.Client
     headers = {"X-Request-ID": "about.Jane-4711", "Idempotency-Key": "Jane-4711", "X-Organisation": "forth"}
     upload = client.post("/usecases", json=figure("Jane-4711"), headers=headers).json()["upload_id"]
     client.get("/patients/Jane-4711")
-    assert {"lake.documents", "omop.person", "lake.uploads"} <= holding(lake, "Jane-4711")
+    assert {"lake.documents", "omop.person", "lake.idempotency_keys"} <= holding(lake, "Jane-4711")
     named = client.delete("/patients/Jane-4711", headers={"X-Request-ID": "again.about.jane-4711"})
     assert (named.status_code, "X-Request-ID" in named.json()["detail"]) == (400, True)
     removed = client.delete("/patients/Jane-4711")

@@ -5,7 +5,6 @@ import ipaddress
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import ssl
@@ -53,7 +52,7 @@ class Service:
 
     @property
     def token(self) -> str:
-        return re.search(r"^eyJ\S+$", "".join(self.shown), re.MULTILINE).group(0)  # type: ignore[union-attr]
+        return re.search(r"^TOKEN=(\S+)$", "".join(self.shown), re.MULTILINE).group(1)  # type: ignore[union-attr]
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -126,18 +125,12 @@ def stop(service: Service, with_signal: int = signal.SIGTERM) -> int:
 def test_the_printed_lines_work_as_printed_and_so_does_a_token(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    (tmp_path / "case.json").write_text(json.dumps(figure("Named-In-No-Log")))
     with serving(environment, "--dev") as service:
-        lines = [line for line in "".join(service.shown).splitlines() if line.startswith("curl")]
-        assert len(lines) == 2
-        answers = []
-        for line in reversed(lines):
-            ran = subprocess.run(shlex.split(line), cwd=tmp_path, capture_output=True, text=True, check=True)
-            answers.append(json.loads(ran.stdout))
-        assert answers[0]["upload_id"] == 1
-        assert [item["id"] for item in answers[1]["items"]]
-        status, _ = service.ask("GET", "/patients/Named-In-No-Log")
-        assert status == 200
+        posted, feed = (json.loads(answer) for answer in as_printed(service, environment, tmp_path))
+        assert (posted["upload_id"], posted["outcome"]) == (1, "loaded")
+        assert [item["id"] for item in feed["items"]] == ["oncolake:upload:1"]
+        assert service.post(figure("Named-In-No-Log"))[0] == 200
+        assert service.ask("GET", "/patients/Named-In-No-Log")[0] == 200
         reading = token(
             environment, "--scope", "metadata:read", "--role", "data-providers", "--organisation", "other"
         )
@@ -149,15 +142,30 @@ def test_the_printed_lines_work_as_printed_and_so_does_a_token(
         assert (status, removed["cases"], removed["documents"]) == (200, 1, 1)
         assert service.ask("DELETE", "/patients/Named-In-No-Log")[0] == 404
         assert service.ask("GET", "/nowhere/Named-In-No-Log")[0] == 404
+        chosen = {"X-Request-ID": "Named-In-No-Log"}
+        assert service.ask("GET", "/uploads/999", **chosen)[0] == 404
+        assert service.ask("GET", "/uploads/999", **chosen, Authorization="Bearer a b")[0] == 400
         assert stop(service) == 0
     log = "".join(service.said)
     assert "GET /patients/{patientID:path} 200" in log
     assert "DELETE /patients/{patientID:path} 200" in log
+    assert re.search(r"GET /patients/\{patientID:path\} 200 \d+ ms 127\.0\.0\.1 [0-9a-f-]{36}\n", log)
+    assert re.search(r"GET /uploads/\{id\} 404 \d+ ms 127\.0\.0\.1 -\n", log), "the client chose its id"
     assert "GET (no such route) 404" in log
     assert "Named-In-No-Log" not in log
     assert service.token[:40] not in log
     keys = list((tmp_path / "home" / "development-issuer").iterdir())
     assert {each.stat().st_mode & 0o077 for each in [*keys, keys[0].parent]} == {0}
+
+
+def as_printed(service: Service, environment: dict[str, str], folder: Path) -> list[str]:
+    """What a shell says to all that ``--dev`` printed, a line for each request."""
+    path = {"PATH": f"{PROGRAM.parent}:{environment['PATH']}"}
+    lines = re.sub("^curl .*", r"\g<0> && echo", "".join(service.shown), flags=re.MULTILINE)
+    command = ["sh", "-eu", "-c", lines]
+    return subprocess.run(
+        command, env=environment | path, cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 def token(environment: dict[str, str], *arguments: str) -> str:
@@ -247,11 +255,13 @@ def test_it_serves_tls(environment: dict[str, str], tmp_path: Path) -> None:
     certificate, key = tls_files(tmp_path)
     with serving(environment, "--dev", "--certificate", str(certificate), "--key", str(key)) as service:
         assert service.address.startswith("https://")
+        posted, feed = (json.loads(answer) for answer in as_printed(service, environment, tmp_path))
+        assert (posted["upload_id"], len(feed["items"])) == (1, 1)
         context = ssl.create_default_context(cafile=str(certificate))
         connection = http.client.HTTPSConnection("127.0.0.1", service.port, context=context, timeout=20)
         connection.request("GET", "/feed.json", headers={"Authorization": f"Bearer {service.token}"})
         answer = connection.getresponse()
-        assert (answer.status, json.loads(answer.read())["items"]) == (200, [])
+        assert (answer.status, len(json.loads(answer.read())["items"])) == (200, 1)
         connection.close()
 
 
@@ -299,6 +309,7 @@ def test_forwarded_headers_of_a_trusted_proxy_alone_are_believed(environment: di
         (["--dev", "--certificate", "/x.pem", "--key", "/y.pem"], {}, "cannot be read"),
         (["--dev", "--proxy", "proxy.example.org"], {}, "no address or network"),
         (["--dev"], {}, "cannot listen"),
+        (["--dev"], {"ONCOLAKE_HOME": "/dev/null/home"}, "set ONCOLAKE_HOME to a folder"),
         (["--dev", "--mappings", "/nowhere"], {}, "is not a mapping folder"),
     ],
 )

@@ -156,7 +156,7 @@ def kill(server: Server) -> None:
 def test_what_was_answered_before_a_kill_is_there_and_the_rest_can_be_sent_again(
     lake_url: str, lake: Engine, tmp_path: Path
 ) -> None:
-    answers: Answers = {f"P{number}": None for number in range(60)}
+    answers: Answers = {f"P{number}": None for number in range(200)}
     settings = environment(lake_url, tmp_path)
     rows: dict[str, int] = {}
 
@@ -181,7 +181,7 @@ def test_what_was_answered_before_a_kill_is_there_and_the_rest_can_be_sent_again
             for each in [threads.submit(post, service, part, at) for part in parts]:
                 each.result()
 
-    for at in (15, 35):
+    for at in (50, 120):
         with serving(settings, "--dev") as service:
             post_all(service, at)
             assert service.process.wait(20) == -signal.SIGKILL
@@ -191,9 +191,9 @@ def test_what_was_answered_before_a_kill_is_there_and_the_rest_can_be_sent_again
         post_all(service)
     assert set(answers.values()) == {200}
     assert_each_is_stored_once(lake, answers)
-    assert_omop_is_of(lake, 60, rows)
+    assert_omop_is_of(lake, len(answers), rows)
     assert query(lake, "SELECT DISTINCT outcome FROM lake.uploads") == [("loaded",)]
-    assert query(lake, "SELECT count(*) FROM lake.uploads") == [(60,)]
+    assert query(lake, "SELECT count(*) FROM lake.uploads") == [(len(answers),)]
 
 
 def test_a_pool_without_a_free_connection_is_told_not_waited_for(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,7 +19,9 @@ import migrations
 from api.http.app import create_app
 from api.http.settings import read_settings
 from api.http.watch import FOLDER, Metrics
+from etl.curation import SAMPLES
 from omop_schema.database import SETTING
+from tests.posting import figure
 from tests.serving import served
 from tests.tokens import Issuer
 
@@ -125,14 +128,34 @@ def test_requests_are_counted_by_route_and_never_by_what_was_asked(service: Serv
 
 def test_uploads_rows_and_problems_are_counted(service: Service) -> None:
     counts: Metrics = service.app.state.metrics
-    counts.uploaded("loaded", {"measurement": 12, "person": 1}, {})
-    counts.uploaded("loaded", {"measurement": 3}, {"unmapped": 2})
-    counts.uploaded("rejected", {}, {})
+    counts.uploaded("loaded")
+    counts.loaded({"measurement": 12, "person": 1}, {})
+    counts.uploaded("loaded")
+    counts.loaded({"measurement": 3}, {"unmapped": 2})
+    counts.uploaded("rejected")
     found = metrics(service)
     assert found["oncolake_uploads_total", ("loaded",)] == 2
     assert found["oncolake_uploads_total", ("rejected",)] == 1
     assert found["oncolake_rows_total", ("measurement",)] == 15
     assert found["oncolake_problems_total", ("unmapped",)] == 2
+
+
+def test_the_same_bytes_again_are_counted_as_no_other_upload(service: Service) -> None:
+    headers = service.issuer.headers()
+    for path, document in (
+        ("/usecases", figure("P1")),
+        ("/usecases", {"no": "case"}),
+        ("/curationMeta", orjson.loads(SAMPLES.joinpath("coregistration.json").read_bytes())),
+        ("/curationMeta", {"no": "curation"}),
+    ):
+        first, again = (service.client.post(path, json=document, headers=headers) for _ in range(2))
+        assert first.json()["upload_id"] == again.json()["upload_id"]
+    found = metrics(service)
+    assert found["oncolake_uploads_total", ("loaded",)] == 2
+    assert found["oncolake_uploads_total", ("rejected",)] == 2
+    with service.engine.connect() as connection:
+        written = connection.execute(text("SELECT count(*) FROM omop.measurement")).scalar_one()
+    assert found["oncolake_rows_total", ("measurement",)] == written > 0
 
 
 def test_connections_in_use_are_told(service: Service) -> None:
@@ -144,7 +167,7 @@ def test_connections_in_use_are_told(service: Service) -> None:
 
 def test_two_applications_count_for_themselves() -> None:
     one, other = Metrics(), Metrics()
-    one.uploaded("loaded", {}, {})
+    one.uploaded("loaded")
     assert ("oncolake_uploads_total", ("loaded",)) in samples(one.text().decode())
     assert ("oncolake_uploads_total", ("loaded",)) not in samples(other.text().decode())
 
@@ -154,7 +177,8 @@ def test_workers_that_share_a_folder_answer_for_all(tmp_path: Path) -> None:
         import os, signal, sys
         from api.http.watch import Metrics
         metrics = Metrics()
-        metrics.uploaded("loaded", {"measurement": 5}, {})
+        metrics.uploaded("loaded")
+        metrics.loaded({"measurement": 5}, {})
         metrics.answered("GET", "/feed.json", "200", 0.01)
         metrics._connections.set(3)
         if sys.argv[1] == "killed":

@@ -126,7 +126,7 @@ def test_two_forms_that_disagree_are_told(client: httpx.Client) -> None:
 
 
 def test_an_invalid_case_is_refused_with_every_violation(client: httpx.Client, lake: Engine) -> None:
-    bad = figure("Secret-1", site=7, clinicalBaselineData={"age": "Secret-2", "psa": []})
+    bad = figure("Secret-1", site=7, clinicalBaselineData={"age": "Secret-2", "psa": []}, Secret3=1)
     body = is_problem(send(client, bad), 400)
     paths = {(each["record"], each["path"]) for each in body["violations"]}
     assert {(1, "$.site"), (1, "$.clinicalBaselineData.age")} <= paths
@@ -140,6 +140,16 @@ def test_an_invalid_case_is_refused_with_every_violation(client: httpx.Client, l
         assert query(lake, f"SELECT count(*) FROM lake.{table}") == [(0,)], table
     again = is_problem(send(client, bad), 400)
     assert again == body
+    rehearsed = is_problem(send(client, bad, "/usecases?validate=only"), 400)
+    assert rehearsed["violations"] == body["violations"]
+
+
+@pytest.mark.parametrize("path", ["/usecases", "/usecases?validate=only", "/curationMeta"])
+def test_a_key_is_told_when_the_schema_knows_it(client: httpx.Client, path: str) -> None:
+    known = "site" if path.startswith("/usecases") else "meta"
+    content = f'{{"{known}": {{"Secret-1": NaN}}}}'.encode()
+    (violation,) = is_problem(send(client, content, path), 400)["violations"]
+    assert (violation["path"], violation["reason"]) == (f"$.{known}.*", "NaN is not a JSON number")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +219,28 @@ def test_who_may_everywhere_posts_for_the_owner(client: httpx.Client, lake: Engi
         ("P2", "1+2+3", "platform", 1),
     ]
     assert send(client, figure("P1", site="FORTH 2")).status_code == 200
+
+
+def test_a_provider_that_repeats_its_administrators_bytes_is_told_what_is_anothers(
+    client: httpx.Client,
+) -> None:
+    send(client, figure("P1"), X_Organisation="uke")
+    both, admin = [figure("P1", site="Secret site"), figure("P2")], {"X_Subject": "root", "X_Reach": "all"}
+    whole = send(client, both, **admin)
+    assert (whole.status_code, whole.json()["outcome"]) == (200, "loaded")
+    again = send(client, both)
+    assert again.status_code == 202
+    body = again.json()
+    assert (body["upload_id"], body["outcome"], body["repeated"]) == (
+        whole.json()["upload_id"],
+        "partial",
+        True,
+    )
+    assert body["cases"] == whole.json()["cases"][1:]
+    reason = "this patient identifier is another provider's"
+    assert body["violations"] == [{"record": 1, "path": "$.patientID", "reason": reason}]
+    assert send(client, both[0], **admin).status_code == 200
+    is_problem(send(client, both[0]), 409)
 
 
 def test_what_the_command_line_loaded_is_no_providers(client: httpx.Client, lake: Engine) -> None:

@@ -13,10 +13,11 @@ from sqlalchemy import Engine, text
 
 from api.http.access import Reading, Removing, Writing, saw
 from api.http.app import create_app
-from api.http.errors import ApiError
+from api.http.errors import NOT_COVERED, ApiError
 from api.http.settings import read_settings
 from omop_schema.database import SETTING
 from tests.conftest import engine_on, new_database
+from tests.posting import figure
 from tests.serving import served
 from tests.tokens import Issuer
 
@@ -33,8 +34,8 @@ def read_patients(request: Request, access: Reading, patient: str, persons: int 
 
 
 @router.get("/absent")
-def read_what_is_not_there(access: Reading) -> None:
-    raise ApiError(404, "no such patient")
+def read_what_is_not_there(access: Reading, anothers: bool = False) -> None:
+    raise ApiError(404, "no such patient", denial=NOT_COVERED if anothers else None)
 
 
 @router.get("/lists")
@@ -49,10 +50,8 @@ def fail(request: Request, access: Reading) -> None:
 
 
 @router.post("/posts")
-async def post(request: Request, access: Writing, foreign: bool = False, number: int = 5) -> int:
+async def post(request: Request, access: Writing, number: int = 5) -> int:
     """Answers how many rows there are when the route begins."""
-    if foreign:
-        raise ApiError(409, "another provider's")
     saw(request, person_id=number, upload_id=11)
     with request.app.state.lake.connection() as connection:
         return int(connection.execute(text("SELECT count(*) FROM lake.audit")).scalar_one())
@@ -186,15 +185,46 @@ def test_a_withdrawal_is_recorded_before_and_with_the_person(service: httpx.Clie
 
 
 def test_what_an_access_does_not_cover_is_recorded_as_refused(service: httpx.Client, audited: Engine) -> None:
-    assert service.get("/probe/absent", headers=ISSUER.headers()).status_code == 404
-    assert service.get("/probe/absent", headers=ISSUER.headers(["modellers"])).status_code == 404
-    assert service.post("/probe/posts?foreign=true", headers=ISSUER.headers()).status_code == 409
-    assert awaited(audited, 4, "allowed, reason") == [
+    denied = service.get("/probe/absent?anothers=true", headers=ISSUER.headers())
+    unknown = service.get("/probe/absent", headers=ISSUER.headers())
+    assert (denied.status_code, denied.content) == (404, unknown.content), (
+        "the client is not told which it is"
+    )
+    assert rows(audited, "allowed, reason") == [
         (False, "reach own does not cover it: 404"),
-        (True, "reach all"),
         (True, "reach own"),
-        (False, "reach own does not cover it: 409"),
     ]
+
+
+def test_the_trail_says_whether_it_was_anothers(service: httpx.Client, audited: Engine) -> None:
+    mine, theirs = ISSUER.headers(), ISSUER.headers(organisation="forth.example.org")
+    upload = service.post("/usecases", json=figure("P1"), headers=mine).json()["upload_id"]
+    awaited(audited, 2)
+    denied, reached = (False, "reach own does not cover it: {}"), (True, "reach own")
+
+    def trail(method: str, path: str, headers: dict[str, str], status: int, count: int = 1) -> Any:
+        with audited.begin() as connection:
+            connection.execute(text("TRUNCATE lake.audit"))
+        sent = {"json": figure("P1")} if method == "POST" else {}
+        assert service.request(method, path, headers=headers, **sent).status_code == status
+        found = awaited(audited, count, "allowed, reason")
+        assert len(found) == count
+        allowed, reason = found[-1]
+        return allowed, reason.replace(str(status), "{}")
+
+    for path in ("/patients/P1", f"/uploads/{upload}", f"/uploads/{upload}/problems"):
+        assert trail("GET", path, theirs, 404) == denied
+        assert trail("GET", path.replace("P1", "P9").replace(str(upload), "999"), theirs, 404) == reached
+    for path in ("/patients/P1", f"/uploads/{upload}"):
+        assert trail("DELETE", path, theirs, 404, 2) == denied
+        assert trail("DELETE", path.replace("P1", "P9").replace(str(upload), "999"), theirs, 404) == reached
+    assert trail("GET", "/usecases/none", theirs, 404) == reached
+    assert trail("POST", "/usecases", theirs, 409, 2) == denied
+    nobody = (False, "the token names no organisation: {}")
+    assert trail("POST", "/usecases", ISSUER.headers(organisation=None), 403, 2) == nobody
+    with audited.begin() as connection:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({0x6F6E636F}, {upload})"))
+        assert trail("DELETE", f"/uploads/{upload}", mine, 409) == reached, "it is still being read"
 
 
 def test_a_post_is_answered_though_what_it_was_about_cannot_be_recorded(
@@ -259,7 +289,7 @@ def test_a_read_that_cannot_be_recorded_is_not_answered(
         answers = [
             service.get("/probe/patients/a", headers=ISSUER.headers()),
             service.post("/probe/posts", headers=ISSUER.headers()),
-            service.get("/probe/lists"),
+            service.get("/probe/lists", headers={"X-Request-ID": "PCa-4711"}),
         ]
     finally:
         with audited.begin() as connection:
@@ -267,4 +297,5 @@ def test_a_read_that_cannot_be_recorded_is_not_answered(
     # A refusal reveals nothing: it is given, and the log keeps that it has no row.
     assert [each.status_code for each in answers] == [503, 503, 401]
     assert [each.headers.get("Retry-After") for each in answers] == ["5", "5", None]
-    assert "was refused without a row in lake.audit" in caplog.text
+    assert "request - was refused without a row in lake.audit" in caplog.text
+    assert "PCa-4711" not in caplog.text

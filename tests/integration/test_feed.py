@@ -1,4 +1,4 @@
-"""Pages of the lake: complete, in order, of what the reader may see, and found through their index."""
+"""Pages of the lake: complete, in order, of what the viewer may see, and found through their index."""
 
 import json
 from collections import Counter
@@ -10,17 +10,18 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from etl import feed, troubles
-from etl.feed import END, Entry, Page, Reader, snapshot
+from etl.feed import END, DocumentVersion, Page, snapshot
 from etl.ingest import ingest_stream
 from etl.receive import Sender
 from etl.validate import Validator
+from etl.viewer import Viewer
 from tests.plans import PLAN, case, install, lines
 
 ALL, OWN, OTHER, NOBODY = (
-    Reader(True, None),
-    Reader(False, "uke"),
-    Reader(False, "forth"),
-    Reader(False, None),
+    Viewer(True, None),
+    Viewer(False, "uke"),
+    Viewer(False, "forth"),
+    Viewer(False, None),
 )
 
 
@@ -46,8 +47,8 @@ def read(engine: Engine, query: Callable[..., Any], *arguments: Any) -> Any:
         return query(connection, *arguments)
 
 
-def forms(connection: Connection, reader: Reader, before: int, limit: int) -> Page[Entry]:
-    return feed.documents_of_forms(connection, reader, "mini", ["A", "B"], before, limit)
+def forms(connection: Connection, viewer: Viewer, before: int, limit: int) -> Page[DocumentVersion]:
+    return feed.documents_of_forms(connection, viewer, "mini", ["A", "B"], before, limit)
 
 
 def test_uploads_come_once_each_while_others_arrive(mini: Engine) -> None:
@@ -65,7 +66,7 @@ def test_cases_of_forms_come_once_each_while_they_change(mini: Engine) -> None:
     for number in range(6):
         send(mini, case(f"P{number}", "AB"[number % 2]))
     send(mini, case("other form", "C"))
-    seen: list[Entry] = []
+    seen: list[DocumentVersion] = []
     before = END
     while before is not None:
         page = read(mini, forms, ALL, before, 2)
@@ -113,16 +114,16 @@ def test_a_document_that_is_not_loaded_yet_is_pending_and_the_one_before_is_load
     assert [(each.version, each.outcome) for each in found] == [(2, "pending"), (1, "loaded")]
 
 
-@pytest.mark.parametrize(("reader", "sees"), [(ALL, 3), (OWN, 1), (OTHER, 1), (NOBODY, 0)])
-def test_a_reader_finds_its_own(mini: Engine, reader: Reader, sees: int) -> None:
+@pytest.mark.parametrize(("viewer", "sees"), [(ALL, 3), (OWN, 1), (OTHER, 1), (NOBODY, 0)])
+def test_a_reader_finds_its_own(mini: Engine, viewer: Viewer, sees: int) -> None:
     uploads = [
         send(mini, case(name), organisation=of) for name, of in (("U", "uke"), ("F", "forth"), ("N", None))
     ]
-    assert len(read(mini, feed.newest_uploads, reader, END, 9).rows) == sees
-    assert len(read(mini, forms, reader, END, 9).rows) == sees
-    assert sum(read(mini, feed.find_upload, reader, each) is not None for each in uploads) == sees
-    assert sum(len(read(mini, feed.documents_of_upload, reader, each, 0, 9).rows) for each in uploads) == sees
-    patients = [read(mini, feed.documents_of_patient, reader, name, END, 9) for name in "UFN"]
+    assert len(read(mini, feed.newest_uploads, viewer, END, 9).rows) == sees
+    assert len(read(mini, forms, viewer, END, 9).rows) == sees
+    assert sum(read(mini, feed.find_upload, viewer, each) is not None for each in uploads) == sees
+    assert sum(len(read(mini, feed.documents_of_upload, viewer, each, 0, 9).rows) for each in uploads) == sees
+    patients = [read(mini, feed.documents_of_patient, viewer, name, END, 9) for name in "UFN"]
     assert sum(len(each.rows) for each in patients) == sees
 
 
@@ -163,6 +164,23 @@ def test_documents_may_make_a_page_shorter(mini: Engine, monkeypatch: pytest.Mon
     assert len(read(mini, feed.documents_of_upload, ALL, upload, 0, 9).rows) == 1
 
 
+def test_a_page_weighs_what_is_sent_and_not_what_is_kept(
+    mini: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Documents that PostgreSQL packs to little are as many bytes in the answer as they were."""
+    upload = send(mini, *(case(f"P{number}", text="x" * 100_000) for number in range(5)))
+    monkeypatch.setattr(feed, "PAGE_BYTES", 250_000)
+    page = read(mini, feed.documents_of_upload, ALL, upload, 0, 9)
+    texts = read(mini, feed.contents, page.rows)
+    assert {each.document_id: each.size for each in page.rows} == {
+        number: len(document.encode()) for number, document in texts.items()
+    }
+    assert len(page.rows) == 2
+    packed = text("SELECT max(pg_column_size(document)) FROM lake.documents")
+    with mini.connect() as connection:
+        assert connection.execute(packed).scalar_one() < 10_000
+
+
 def every_trouble(engine: Engine, upload: int, limit: int) -> list[troubles.Trouble]:
     seen: list[troubles.Trouble] = []
     place: troubles.Place | None = troubles.Place()
@@ -181,7 +199,7 @@ def test_troubles_come_once_each(mini: Engine, monkeypatch: pytest.MonkeyPatch, 
     upload = send(mini, bad, *good, bad)
     found = every_trouble(mini, upload, 2)
     assert Counter(each.kind for each in found) == {"violation": 4, "invalid": 3, "unmapped": 3}
-    assert [each.position for each in found] == [1, 1, 8, 8, 3, 3, 5, 5, 7, 7]
+    assert [each.record for each in found] == [1, 1, 8, 8, 3, 3, 5, 5, 7, 7]
     assert {each.rule for each in found} == {None, "psa"}
     assert found == every_trouble(mini, upload, 100)
 

@@ -9,6 +9,7 @@ from etl.identity import pack
 from etl.images import contenders, store_images
 
 RULE = 7
+"""Any rule of the mapping that is set up."""
 FORM, SCAN, OTHER = 1, 2, 3
 """Cases: of the form and of the scan of person 1, and of a form of person 2."""
 
@@ -30,8 +31,7 @@ _PERSONS = """
     INSERT INTO lake.cases (case_id, mapping, patient_id, form, person_id, version, loaded_version)
     OVERRIDING SYSTEM VALUE
     VALUES (1, 'prostate', 'P1', '1', 1, 1, 1), (2, 'dicom', 'P1', '1.9.1', 1, 1, 1),
-        (3, 'prostate', 'P2', '1', 2, 1, 1);
-    INSERT INTO lake.rules (rule_id, mapping, name, each_path) VALUES (7, 'prostate', 'study', '$.dicom[*]')
+        (3, 'prostate', 'P2', '1', 2, 1, 1)
 """
 
 

@@ -147,7 +147,7 @@ def test_another_plan_reloads_and_leaves_no_row_of_the_old_one(connection: Conne
 
 
 def test_event_tables_are_all_that_hold_packed_ids(lake: Engine) -> None:
-    names = [table.name for table, _ in event_tables()]
+    names = [each.name for each in event_tables()]
     assert {
         "visit_occurrence",
         "condition_occurrence",
@@ -158,10 +158,17 @@ def test_event_tables_are_all_that_hold_packed_ids(lake: Engine) -> None:
     } <= set(names)
     assert not {"person", "observation_period", "care_site", "concept", "cohort"} & set(names)
     order = {name: place for place, name in enumerate(names)}
-    for table, _ in event_tables():
-        for key in table.foreign_keys:
+    for each in event_tables():
+        for key in each.kept.foreign_keys:
             target = key.column.table.name
-            assert order.get(target, -1) <= order[table.name]
+            assert order.get(target, -1) <= order[each.name]
+
+
+def test_rows_that_omop_holds_merged_are_deleted_where_they_are_kept() -> None:
+    kept = {each.name: (each.kept.fullname, each.key) for each in event_tables()}
+    assert kept["radiology_occurrence"] == ("lake.study_statements", "radiology_occurrence_id")
+    assert kept["radiology_image"] == ("lake.series_statements", "image_id")
+    assert kept["image_feature"] == ("omop.image_feature", "image_feature_id")
 
 
 def test_deletion_reads_the_index_and_not_the_table(connection: Connection) -> None:

@@ -1,7 +1,9 @@
 """Posting, below HTTP: what it tells, whose patient it is, and what stands in its way."""
 
+import hashlib
 import io
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,11 +13,13 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from etl.ingest import load_pending
+from etl.land import FOREIGN, Rejection
 from etl.plan import CaseKey, Plan
 from etl.post import Posted, made_of, post
 from etl.receive import KeyReused, Sender
 from etl.rehearse import Rehearsal, rehearse
 from etl.validate import Validator
+from etl.withdraw import Remover, withdraw_upload
 from omop_schema.database import DatabaseBusy
 from tests.plans import PLAN, case, install, renewed
 
@@ -52,6 +56,11 @@ def rehearsed(connection: Connection, document: Any, sender: Sender = FORTH) -> 
 def query(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
     with connection.begin():
         return [tuple(row) for row in connection.execute(text(statement))]
+
+
+def wait_for_locks(connection: Connection, time: str) -> None:
+    with connection.begin():
+        connection.execute(text(f"SET lock_timeout = '{time}'"))
 
 
 def test_each_problem_is_told_by_path_rule_and_kind(connection: Connection) -> None:
@@ -119,6 +128,28 @@ def test_a_patient_is_one_organisations_on_all_forms(connection: Connection) -> 
     assert query(connection, "SELECT site FROM lake.sites") == [("FORTH",)]
 
 
+def test_of_bytes_that_an_administrator_sent_a_provider_is_told_what_is_anothers(
+    connection: Connection,
+) -> None:
+    send(connection, case("P1"), sender=UKE)
+    both = (case("P1", age=71), case("P2"))
+    first = send(connection, *both, sender=Sender("root", "forth"))
+    assert (first.whole, len(first.cases)) == (True, 2)
+    stored = "SELECT outcome, stored, rejected FROM lake.uploads ORDER BY upload_id"
+    log = query(connection, stored)
+    second = send(connection, *both)
+    assert (second.upload_id, second.repeated, second.outcome) == (first.upload_id, True, "partial")
+    assert (second.whole, second.foreign, second.rejected) == (False, False, 1)
+    assert [each.position for each in second.cases] == [2]
+    assert second.violations == (Rejection(1, 1, "$.patient", FOREIGN),)
+    assert query(connection, stored) == log, "the upload is as its sender left it"
+    alone = send(connection, case("P1", age=72), sender=Sender("root", "forth"))
+    refused = send(connection, case("P1", age=72))
+    assert (refused.upload_id, refused.outcome, refused.cases) == (alone.upload_id, "rejected", ())
+    assert refused.foreign
+    assert refused.violations == (Rejection(1, 1, "$.patient", FOREIGN),)
+
+
 @pytest.mark.parametrize("patient", ["P1", "P2", "P3", "P4"])
 def test_two_organisations_at_once_do_not_share_a_new_patient(base: Engine, patient: str) -> None:
     answers: dict[str, Posted] = {}
@@ -148,10 +179,86 @@ def test_keys_are_held_to_one_request(connection: Connection) -> None:
     assert send(connection, case("P2"), key="k", sender=UKE).cases
 
 
-def test_what_is_in_the_way_for_a_moment_is_waited_for(
-    base: Engine, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("etl.persist._PATIENCE", "100ms")
+def test_a_key_is_held_to_its_request_also_where_the_bytes_came_before(connection: Connection) -> None:
+    first = send(connection, case("P1"))
+    assert send(connection, case("P1"), key="k").upload_id == first.upload_id
+    with pytest.raises(KeyReused, match=f"upload {first.upload_id}"):
+        send(connection, case("P2"), key="k")
+    assert send(connection, case("P1"), key="another").repeated, "a request may come with several keys"
+    second = send(connection, case("P2"))
+    with pytest.raises(KeyReused):
+        send(connection, case("P2"), key="k")
+    assert query(connection, "SELECT upload_id, idempotency_key FROM lake.idempotency_keys ORDER BY 2") == [
+        (first.upload_id, "another"),
+        (first.upload_id, "k"),
+    ]
+    assert query(connection, "SELECT max(upload_id) FROM lake.uploads") == [(second.upload_id,)]
+
+
+def test_a_key_is_free_again_when_its_upload_is_withdrawn(connection: Connection) -> None:
+    first = send(connection, case("P1"), key="k")
+    withdraw_upload(connection, first.upload_id, PLAN, Remover("root"))
+    assert query(connection, "SELECT * FROM lake.idempotency_keys") == []
+    assert send(connection, case("P2"), key="k").cases
+    assert query(connection, "SELECT count(*) FROM lake.idempotency_keys") == [(1,)]
+
+
+@pytest.mark.parametrize("bodies", [1, 4])
+def test_of_requests_at_once_with_one_key_one_body_is_taken(base: Engine, bodies: int) -> None:
+    said: list[str] = []
+    barrier = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        with base.connect() as connection:
+            barrier.wait()
+            try:
+                said.append(send(connection, case(f"P{number % bodies}"), key="k").outcome)
+            except KeyReused:
+                said.append("reused")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(said) == ["loaded"] * (8 // bodies) + ["reused"] * (8 - 8 // bodies)
+    with base.connect() as connection:
+        assert query(connection, "SELECT count(*) FROM lake.uploads") == [(1,)]
+
+
+def test_the_second_of_two_requests_with_one_key_waits_for_the_first(base: Engine) -> None:
+    answers: list[Posted] = []
+
+    def work() -> None:
+        with base.connect() as connection:
+            answers.append(send(connection, case("P1"), key="k"))
+
+    second = threading.Thread(target=work)
+    with base.connect() as connection, connection.begin():
+        content = orjson.dumps(case("P1"))
+        values = {"size": len(content), "sha256": hashlib.sha256(content).digest()}
+        upload_id = connection.execute(
+            text(
+                "INSERT INTO lake.uploads (uploader, organisation, source, mapping, bytes, sha256)"
+                " VALUES ('tool', 'forth', 'body', 'mini', :size, :sha256) RETURNING upload_id"
+            ),
+            values,
+        ).scalar_one()
+        connection.execute(
+            text("INSERT INTO lake.idempotency_keys VALUES ('tool', 'k', :upload)"), {"upload": upload_id}
+        )
+        second.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        deadline = time.monotonic() + 60
+        while not connection.execute(text(waiting)).scalar_one():
+            assert time.monotonic() < deadline, "it does not wait"
+            time.sleep(0.01)
+    second.join()
+    assert [(each.upload_id, each.outcome) for each in answers] == [(upload_id, "loaded")]
+
+
+def test_what_is_in_the_way_for_a_moment_is_waited_for(base: Engine, connection: Connection) -> None:
+    wait_for_locks(connection, "100ms")
     send(connection, case("P1"))
     with base.connect() as other:
         other.begin()
@@ -165,10 +272,8 @@ def test_what_is_in_the_way_for_a_moment_is_waited_for(
     assert query(connection, "SELECT count(*) FROM lake.documents") == [(2,)]
 
 
-def test_what_stays_in_the_way_is_told(
-    base: Engine, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("etl.persist._PATIENCE", "50ms")
+def test_what_stays_in_the_way_is_told(base: Engine, connection: Connection) -> None:
+    wait_for_locks(connection, "50ms")
     send(connection, case("P1"))
     with base.connect() as other, other.begin():
         other.execute(text("SELECT FROM lake.patients FOR UPDATE"))

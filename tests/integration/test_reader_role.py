@@ -148,3 +148,35 @@ def test_init_makes_it_and_url_prints_where_readers_connect(run: Run, lake_url: 
     assert (url.username, url.password) == (None, None)
     assert (url.host, url.port, url.database) == (own.host, own.port, own.database)
     assert f"GRANT {READER} TO" in printed.err
+
+
+def test_on_the_embedded_server_it_logs_in_over_tcp_with_a_password_of_its_own(
+    run: Run,  # noqa: F811
+    home: Path,
+) -> None:
+    assert run("init").code == 0
+    printed = run("url", "--reader", "--tcp")
+    assert (printed.code, printed.out.count("\n")) == (0, 1), printed
+    address = printed.out.strip()
+    url, admins = make_url(address), make_url(run("url", "--tcp").out.strip())
+    assert (url.username, url.host, url.port, url.database) == (
+        READER,
+        "127.0.0.1",
+        admins.port,
+        admins.database,
+    )
+    assert url.password
+    assert url.password != admins.password
+    assert "oncolake stop" in printed.err
+    with closing(psycopg2.connect(address)) as connection:
+        connection.autocommit = True
+        assert connection.info.host == "127.0.0.1"
+        assert said(connection, "SELECT count(*) > 0 FROM concept") == "True", "omop is where it looks"
+        assert said(connection, "SELECT count(*) FROM lake.uploads") == FORBIDDEN
+        assert said(connection, "DELETE FROM omop.concept") == FORBIDDEN
+    for wrong in (admins.password, ""):
+        with pytest.raises(psycopg2.OperationalError, match="password"):
+            psycopg2.connect(url.set(password=wrong).render_as_string(False), passfile="/dev/null")
+    assert run("url", "--reader", "--tcp").out.strip() == address, "it is the same from then on"
+    with closing(psycopg2.connect(run("url", "--reader").out.strip())) as connection:
+        assert said(connection, "SELECT current_user") == READER

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from etl.curation import SAMPLES, curate
 from etl.explain import explain
 from etl.ingest import load_pending
-from etl.plan import CasePaths
+from etl.plan import CasePaths, Plan
 from etl.receive import Sender, claimed, fingerprint, receive
 from etl.status import status
 from etl.validate import Validator
@@ -78,8 +79,13 @@ def test_a_patient_leaves_nothing_but_a_number(base: Engine) -> None:
         "INSERT INTO lake.audit (request_id, action, scope, allowed, reason) VALUES"
         " ('retry.jane-4711.2', 'POST /usecases', 'metadata:write', true, 'reach own')",
     )
+    run(
+        base,
+        "INSERT INTO lake.idempotency_keys (uploader, idempotency_key, upload_id) VALUES"
+        " ('tester', 'jane-4711', 1), ('tester', 'both', 2), ('tester', 'try.JANE-4711.2', 4)",
+    )
     needles = ("Jane-4711", "planted value", "Planted Site")
-    assert holding(base, "Jane-4711") >= {"lake.documents", "lake.patients", "lake.uploads", "lake.audit"}
+    assert holding(base, "Jane-4711") >= {f"lake.{each}" for each in _NAMING}
     assert holding(base, "planted value") >= {"lake.documents", "omop.note", "omop.note_nlp"}
     assert "omop.care_site" in holding(base, "Planted Site")
     ((person, persons),) = query(
@@ -99,10 +105,15 @@ def test_a_patient_leaves_nothing_but_a_number(base: Engine) -> None:
         ("rejected", ""),
     ]
     assert query(base, "SELECT DISTINCT sha256 FROM lake.uploads WHERE outcome = 'withdrawn'") == [(b"",)]
+    assert query(base, "SELECT upload_id, idempotency_key FROM lake.idempotency_keys") == [(2, "both")]
     for table in ("cohort", "condition_era", "note_nlp"):
         assert query(base, f"SELECT count(*) FROM omop.{table}") == [(0,)]
     send(base, planted)
     assert query(base, "SELECT max(person_id) FROM lake.patients") == [(persons + 1,)]
+
+
+#: Tables of the lake that name a patient.
+_NAMING = ("documents", "patients", "uploads", "audit", "idempotency_keys")
 
 
 def made_by_hand(engine: Engine, patient: str) -> None:
@@ -200,8 +211,45 @@ def test_the_curation_tools_documents_go_with_their_upload_or_the_patient_they_n
     )
     assert drop_upload(base, 1).documents == 1
     send(base, case("P2"))
-    drop_patient(base, "P2")
+    done = drop_patient(base, "P2")
+    assert done.documents == 2
     assert query(base, "SELECT count(*) FROM lake.curations") == [(0,)]
+    closed = "SELECT mapping, outcome, source, sha256 FROM lake.uploads ORDER BY upload_id"
+    assert query(base, closed) == [
+        (mapping, "withdrawn", "", b"") for mapping in ("curationMeta", "curationMeta", "mini")
+    ]
+    assert query(base, "SELECT documents FROM lake.withdrawals ORDER BY withdrawal_id") == [(1,), (2,)]
+
+
+def no_plan() -> Plan:
+    """What is not asked for while nothing can be loaded."""
+    raise AssertionError
+
+
+def test_curation_metadata_lands_before_a_withdrawal_or_after_it(base: Engine) -> None:
+    content = SAMPLES.joinpath("coregistration.json").read_bytes()
+    done: list[Any] = []
+
+    def work() -> None:
+        with base.connect() as connection:
+            done.append(curate(connection, no_plan, BytesIO(content), "data_file", Sender("tool")))
+
+    curating = threading.Thread(target=work)
+    with base.connect() as connection, connection.begin():
+        # As every withdrawal begins.
+        connection.execute(text("LOCK TABLE lake.patients IN EXCLUSIVE MODE"))
+        curating.start()
+        waiting = (
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid"
+            " WHERE datname = current_database() AND relation = 'lake.patients'::regclass AND NOT granted"
+        )
+        deadline = time.monotonic() + 60
+        while not connection.execute(text(waiting)).scalar_one():
+            assert not done
+            assert time.monotonic() < deadline, "it does not wait"
+            time.sleep(0.01)
+    curating.join()
+    assert done[0].changed
 
 
 def test_a_provider_withdraws_its_own_and_learns_nothing_of_others(base: Engine) -> None:

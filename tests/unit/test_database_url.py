@@ -53,3 +53,11 @@ def test_an_address_may_set_what_the_engine_would_set() -> None:
     query = make_engine("postgresql://host/lake?application_name=nightly").url.query
     assert (query["application_name"], query["connect_timeout"]) == ("nightly", "10")
     assert make_engine("postgresql://host/lake").url.query["application_name"] == "oncolake"
+
+
+def test_a_silent_peer_is_noticed_unless_the_address_says_otherwise() -> None:
+    query = make_engine("postgresql://host/lake?keepalives_idle=300", {"tcp_user_timeout": "7"}).url.query
+    assert (query["keepalives"], query["keepalives_idle"], query["tcp_user_timeout"]) == ("1", "300", "7")
+    own = make_engine("postgresql://host/lake?tcp_user_timeout=9", {"tcp_user_timeout": "7"}).url.query
+    assert own["tcp_user_timeout"] == "9"
+    assert "tcp_user_timeout" not in make_engine("postgresql://host/lake").url.query

@@ -131,6 +131,48 @@ def test_while_one_request_renews_the_keys_others_go_on(web: Site, clock: Simple
     renewing.join()
 
 
+def test_unknown_keys_do_not_queue_behind_a_slow_issuer(
+    web: Site, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "PAUSE", 60)
+    verifier = verifier_of(web)
+    verifier.principal(bearer(web))
+    clock.now += keys.PAUSE + 1
+    web.held.clear()
+    try:
+        asking = threading.Thread(target=refused, args=(verifier, bearer(web, "x0")))
+        asking.start()
+        web.awaited(3)
+        clock.now += keys.PATIENCE
+        # More than a worker has threads. None is answered by the issuer, which is held until all are.
+        answers = [refused(verifier, bearer(web, f"x{number}")) for number in range(1, 100)]
+        assert {(each.status, (each.headers or {})["Retry-After"]) for each in answers} == {(503, "5")}
+        assert verifier.principal(bearer(web)), "a known key waits for nobody"
+        assert (asking.is_alive(), len(web.asked)) == (True, 3)
+    finally:
+        web.held.set()
+        asking.join()
+    assert refused(verifier, bearer(web, "x1")).status == 401
+
+
+def test_what_waits_for_a_discovery_gives_up_soon_after_it_began(
+    web: Site, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "PATIENCE", 0.05)
+    monkeypatch.setattr(fetch, "PAUSE", 60)
+    verifier, sent = verifier_of(web), bearer(web)
+    web.held.clear()
+    try:
+        asking = threading.Thread(target=verifier.principal, args=(sent,))
+        asking.start()
+        web.awaited(1)
+        assert refused(verifier, sent).status == 503
+    finally:
+        web.held.set()
+        asking.join()
+    assert verifier.principal(sent)
+
+
 UNUSABLE: dict[str, Any] = {
     "another issuer": {"issuer": "https://evil.example"},
     "with a slash": {"issuer": "{}/"},

@@ -36,7 +36,9 @@ FLAWS = [
     (b'{"l": [{}, {"x": {"y": 1, "z": 0, "y": 2}}]}', "$.l[1].x", "has the key 'y' twice"),
     (b'{"a": 1, "\\u0061": 1}', "$", "has the key 'a' twice"),
     (b'{"a": 1, "Jane Doe 1950": 1, "b": 2, "Jane Doe 1950": 1}', "$", "has its 2nd key twice"),
+    (b'{"a": 1, "PCa-4711": 1, "PCa-4711": 1}', "$", "has its 2nd key twice"),
     (b'{"Jane Doe 1950": {"a": NaN}}', "$.*.a", "NaN is not a JSON number"),
+    (b'{"PCa-4711": {"a": NaN}}', "$.*.a", "NaN is not a JSON number"),
     (b'{"1950-01-01": [{"b": 1, "b": 2}]}', "$.*[0]", "has the key 'b' twice"),
     (b'{"a": {"b": NaN}}', "$.a.b", "NaN is not a JSON number"),
     (b'{"a": [1, -Infinity]}', "$.a[1]", "-Infinity is not a JSON number"),
@@ -61,7 +63,7 @@ FLAWS = [
     ("raw", "path", "reason"), FLAWS, ids=[raw[:30].decode("latin1") for raw, *_ in FLAWS]
 )
 def test_a_flaw_is_named_with_its_place(raw: bytes, path: str, reason: str) -> None:
-    assert parse(raw) == Flaw(path, reason)
+    assert parse(raw, known=("a", "b", "l", "x", "y", "PI-RADS")) == Flaw(path, reason)
 
 
 DOCUMENTS = [
@@ -122,7 +124,7 @@ def test_fast_and_careful_path_agree(
     document: dict[str, object], ascii_only: bool, indent: int | None
 ) -> None:
     raw = json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode(errors="surrogatepass")
-    assert same(parse(raw), strict._careful(raw, 1))
+    assert same(parse(raw), strict._careful(raw, 1, ()))
 
 
 @given(
@@ -135,13 +137,13 @@ def test_fast_and_careful_path_agree_on_numbers_and_repeated_keys(
     members: list[tuple[str, str]], blank: str
 ) -> None:
     raw = ("{" + ",".join(f'"{key}":{blank}{number}{blank}' for key, number in members) + "}").encode()
-    assert same(parse(raw), strict._careful(raw, 1))
+    assert same(parse(raw), strict._careful(raw, 1, ()))
     assert isinstance(parse(raw), Flaw) or len({key for key, _ in members}) == len(members)
 
 
 @given(st.binary(max_size=30) | st.text('{}[]",:\\u0019eE-.+ntrufalse ', max_size=30).map(str.encode))
 def test_any_bytes_are_an_object_or_a_flaw_on_both_paths(raw: bytes) -> None:
-    assert same(parse(raw), strict._careful(raw, 1))
+    assert same(parse(raw), strict._careful(raw, 1, ()))
 
 
 def test_the_digest_ignores_white_space_and_key_order_only() -> None:
@@ -156,16 +158,16 @@ def test_the_digest_ignores_white_space_and_key_order_only() -> None:
         ("age", "$.age"),
         ("PI-RADS", '$."PI-RADS"'),
         (3, "$[3]"),
-        ("a" * 40, "$." + "a" * 40),
-        ("a" * 41, "$.*"),
+        ("agee", "$.*"),
+        ("PCa-4711", "$.*"),
         ("Jane Doe", "$.*"),
         ("age\n", "$.*"),
         ("", "$.*"),
         ('a"b', '$."a\\"b"'),
     ],
 )
-def test_paths_tell_known_keys_and_those_that_look_like_a_field(key: str | int, path: str) -> None:
-    assert member("$", key, known=('a"b',)) == path
+def test_paths_tell_known_keys_alone(key: str | int, path: str) -> None:
+    assert member("$", key, known=("age", "PI-RADS", 'a"b')) == path
 
 
 @pytest.mark.parametrize(
