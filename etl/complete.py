@@ -78,12 +78,12 @@ _CASES = text("""
     ON CONFLICT DO NOTHING;
 
     INSERT INTO lake.documents (case_id, version, upload_id, position, digest, document)
-    SELECT DISTINCT ON (case_id) case_id, 1, waiting.upload_id, 1, waiting.digest, document
+    SELECT DISTINCT ON (cases.case_id) cases.case_id, 1, waiting.upload_id, 1, waiting.digest, document
     FROM waiting JOIN lake.curations USING (curation_id)
     JOIN lake.cases USING (patient_id, form)
     WHERE cases.mapping = 'curation'
         AND NOT EXISTS (SELECT FROM lake.documents AS known WHERE known.case_id = cases.case_id)
-    ORDER BY case_id, curation_id;
+    ORDER BY cases.case_id, curation_id;
 
     UPDATE lake.curations SET case_id = cases.case_id
     FROM waiting JOIN lake.cases USING (patient_id, form)
