@@ -22,7 +22,7 @@ def natural(vr: str, value: Any) -> Any:
 
 
 def several(vr: str, value: Any) -> list[Any]:
-    """The values of an attribute that has one or more: all of them, without blanks, or none if one is wrong."""
+    """The values of an attribute that may have several: without blanks, and none if one is wrong."""
     given = [each for each in listed(value) if each is not None and str(each).strip()]
     found = [natural(vr, each) for each in given]
     return [] if None in found else found
