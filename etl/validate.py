@@ -37,8 +37,7 @@ class Validator:
         plain = orjson.loads(orjson.dumps(dict(schema)))
         jsonschema.Draft202012Validator.check_schema(plain)
         self._fast = jsonschema_rs.Draft202012Validator(plain, validate_formats=True)
-        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-        self._explaining = jsonschema.Draft202012Validator(plain, format_checker=checker)
+        self._explaining = jsonschema.Draft202012Validator(plain, format_checker=_formats())
         #: Every key that the schema names. No other key of a document is told: it may be a patient's value.
         self.names = frozenset(_keys(plain))
 
@@ -54,6 +53,15 @@ class Validator:
         if len(unique) > MOST:
             return (*found, Violation("$", f"... and {len(unique) - MOST} more"))
         return found or (Violation("$", "is not valid, but the two validators disagree: please report this"),)
+
+
+def _formats() -> jsonschema.FormatChecker:
+    """The standard validator's formats, and the times with a zone, which it leaves to others."""
+    checker = jsonschema.FormatChecker()
+    times = jsonschema_rs.Draft202012Validator({"format": "date-time"}, validate_formats=True)
+    known = jsonschema.Draft202012Validator.FORMAT_CHECKER.checkers
+    checker.checkers = {**known, "date-time": (times.is_valid, ())}
+    return checker
 
 
 _Place = tuple[str | int, ...]

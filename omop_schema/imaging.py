@@ -11,6 +11,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     Numeric,
     String,
@@ -87,7 +88,6 @@ radiology_image = Table(
         BigInteger,
         ForeignKey(f"{OMOP}.radiology_occurrence.radiology_occurrence_id", onupdate="CASCADE"),
         nullable=False,
-        index=True,
     ),
     person_id(),
     Column("image_type", String(255), comment="DICOM's Image Type, such as ORIGINAL\\PRIMARY"),
@@ -123,6 +123,7 @@ radiology_image = Table(
     Column("mr_acquisition_type", String(64), comment="2D or 3D"),
     Column("attributes", JSONB, comment="The series' DICOM attributes that were kept, by keyword"),
     # What series are searched by, those of the newest study first
+    Index("ix_radiology_image_study", "radiology_occurrence_id", "image_id"),
     *(
         ordered(f"ix_radiology_image_{name}", sql, "radiology_occurrence_id", "image_id")
         for name, sql in (

@@ -39,8 +39,18 @@ defaults:
 """
 
 
-#: A second list of the case, whose items hold more of everything than those of ``items``.
+#: More places of the case; the items of ``others`` hold more of everything than those of ``items``.
 OTHERS = """\
+    "at": {"type": ["string", "null"], "format": "date-time"},
+    "whole": {
+      "type": ["object", "null"],
+      "properties": {
+        "word": {"type": ["string", "null"]},
+        "odd key": {"type": ["integer", "null"]},
+        "words": {"type": ["array", "null"], "maxItems": 9, "items": {"type": ["string", "null"]}},
+        "numbers": {"type": ["array", "null"], "maxItems": 9, "items": {"type": ["number", "null"]}}
+      }
+    },
     "others": {
       "type": ["array", "null"],
       "maxItems": 20,

@@ -9,6 +9,7 @@ from typing import Any
 
 from etl.identity import positions, unpack
 from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
+from etl.mapping.tables import TARGETS, Target
 from etl.plan import CaseKey, Plan
 from etl.transform import Result, decode, transform
 from vocabularies.concepts import Concept
@@ -243,13 +244,20 @@ def shown(compiled: Plan, names: Mapping[int, tuple[str, int]], table: str, line
         for column, value in decode(compiled, table, line).items()
         if value is not None
     }
-    name = row.pop(f"{table}_id", "")
-    concept_column = next((c for c in row if c.endswith("_concept_id") and "type" not in c), "")
-    main = row.pop("note_class_concept_id" if table == "note" else concept_column, "")
+    target = TARGETS.get(table)
+    name = row.pop(target.id_column if target else f"{table}_id", "")
+    main = row.pop(_own_concept(target, row), "")
     said = [
         f"{column}={_quoted(value)}" for column, value in row.items() if not _default(column, value, name)
     ]
     return " ".join(filter(None, (table, name, main, *said)))
+
+
+def _own_concept(target: Target | None, row: Mapping[str, str]) -> str:
+    """The column of the concept that says what a row is; the first in a table that rules do not write to."""
+    if target is not None:
+        return target.concept_column or ""
+    return next((column for column in row if column.endswith("_concept_id")), "")
 
 
 def symbol(names: Mapping[int, tuple[str, int]], row_id: int) -> str:

@@ -3,6 +3,7 @@
 Only headers are read, zips member by member without unpacking them.
 """
 
+import logging
 import os
 import struct
 import warnings
@@ -17,11 +18,12 @@ from typing import IO, Any, Protocol
 from pydicom import dcmread
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 #: What pydicom and zipfile raise on a file that is broken, or is something else.
 UNREADABLE = (
     InvalidDicomError,
+    BytesLengthException,
     OSError,
     EOFError,
     ValueError,
@@ -181,6 +183,13 @@ def why_unreadable(error: BaseException) -> str:
 @contextmanager
 def quietly() -> Iterator[None]:
     """Without pydicom's warnings, which hold values, and without its checks of them: we make our own."""
-    with disable_value_validation(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    logger = logging.getLogger("pydicom")
+    before = logger.level
+    # Above every level: nothing is logged.
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with disable_value_validation(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

@@ -22,9 +22,10 @@ def natural(vr: str, value: Any) -> Any:
 
 
 def several(vr: str, value: Any) -> list[Any]:
-    """The values of an attribute that has one or more, without those that are none."""
-    found = (natural(vr, each) for each in listed(value))
-    return [each for each in found if each is not None]
+    """The values of an attribute that may have several: without blanks, and none if one is wrong."""
+    given = [each for each in listed(value) if each is not None and str(each).strip()]
+    found = [natural(vr, each) for each in given]
+    return [] if None in found else found
 
 
 def listed(value: Any) -> Iterable[Any]:

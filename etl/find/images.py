@@ -34,28 +34,28 @@ class Found(NamedTuple):
     values: Sequence[Any]
 
 
-def find(connection: Connection, reader: Viewer, search: Search) -> list[Found]:
-    """The page that the search asks for, of what the reader may see; one short transaction."""
-    values = {"organisation": reader.organisation, "limit": search.limit, "offset": search.offset}
+def find(connection: Connection, viewer: Viewer, search: Search) -> list[Found]:
+    """The page that the search asks for, of what the viewer may see; one short transaction."""
+    values = {"organisation": viewer.organisation, "limit": search.limit, "offset": search.offset}
     for each in search.criteria:
         values |= each.values
     with connection.begin():
-        connection.execute(_QUICKLY)
-        rows = connection.execute(_statement(reader, search), values).all()
+        connection.execute(_QUICKLY if viewer.everything else _QUICKLY_MINE)
+        rows = connection.execute(_statement(viewer, search), values).all()
     return [Found(row[0], row[1:]) for row in rows]
 
 
-def _statement(reader: Viewer, search: Search) -> TextClause:
-    conditions = [each.sql for each in search.criteria]
-    if not reader.everything:
-        conditions.append(_OWNED.format(search.level))
-    needed = " ".join(each.sql for each in search.criteria)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    told = ", ".join(f"{each.sql} AS v{number}" for number, each in enumerate(search.told))
+def _statement(viewer: Viewer, search: Search) -> TextClause:
     key = _KEYS[search.level]
+    needed = " ".join(each.sql for each in search.criteria)
+    source = _tables(search.level, needed)
+    if not viewer.everything:
+        source += f" JOIN ({_MINE}) AS mine ON mine.radiology_occurrence_id = {key[0]}"
+    where = " AND ".join(each.sql for each in search.criteria) or "true"
+    told = ", ".join(f"{each.sql} AS v{number}" for number, each in enumerate(search.told))
     order = ", ".join(f"{each} DESC" for each in key)
     return text(
-        f"WITH page AS (SELECT {', '.join(key)} FROM {_tables(search.level, needed)} {where}"  # noqa: S608
+        f"WITH page AS (SELECT {', '.join(key)} FROM {source} WHERE {where}"  # noqa: S608 - our own words
         f" ORDER BY {order} LIMIT :limit OFFSET :offset)"
         f" SELECT {search.level}.person_id, {told} FROM page JOIN ({_tables(search.level, _WHOLE)})"
         f" ON page.{key[-1].partition('.')[2]} = {key[-1]} ORDER BY {order}"
@@ -90,9 +90,14 @@ _JOINS: dict[Level, dict[str, str]] = {
     },
 }
 _WHOLE = "study. person."
-_OWNED = (
-    "EXISTS (SELECT FROM lake.cases"
-    " WHERE cases.person_id = {}.person_id AND cases.organisation = :organisation)"
-)
+# Found first, newest first.
+_MINE = """
+    SELECT radiology_occurrence_id FROM omop.radiology_occurrence
+    WHERE person_id IN (SELECT person_id FROM lake.cases WHERE organisation = :organisation)
+    ORDER BY radiology_occurrence_id DESC OFFSET 0
+"""
 # A statement is compiled for longer than it runs.
-_QUICKLY = text("SET TRANSACTION READ ONLY; SET LOCAL jit = off")
+_SETTINGS = "SET TRANSACTION READ ONLY; SET LOCAL jit = off"
+_QUICKLY = text(_SETTINGS)
+# To go through one's own studies: other joins let everybody's pass by until a page is full of one's own.
+_QUICKLY_MINE = text(f"{_SETTINGS}; SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashjoin = off")

@@ -39,7 +39,9 @@ NAMES = (
 
 
 def upgrade() -> None:
-    """Create the indexes."""
+    """Create the indexes; one takes the place of that of the study alone."""
+    op.drop_index("ix_radiology_image_radiology_occurrence_id", table_name="radiology_image", schema=OMOP)
+    op.create_index("ix_radiology_image_study", "radiology_image", list(SERIES), schema=OMOP)
     for name, table, expression, key in ORDERED:
         op.create_index(name, table, [text(f"({expression})"), *map(text, key)], schema=OMOP)
     for name, keyword in NAMES:
