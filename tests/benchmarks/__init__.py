@@ -14,6 +14,7 @@ from tests.benchmarks import (
     read,
     reingest,
     remap,
+    scan,
     search,
     transform,
     vocabulary,
@@ -32,4 +33,5 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "access": access.measure,
     "feed": feed.measure,
     "dicomweb": dicomweb.measure,
+    "scan": scan.measure,
 }
