@@ -116,7 +116,8 @@ STUDIES = _route("Search for studies", "study")
 SERIES = _route("Search for series", "series")
 SERIES_OF_STUDY = _route("Search for the series of a study", "series", _STUDY)
 
-_HEADER = {
+#: A header without an image, which the post takes.
+HEADER = {
     "00080060": {"vr": "CS", "Value": ["MR"]},
     "00100020": {"vr": "LO", "Value": ["PCa-268768370567"]},
     "00120062": {"vr": "CS", "Value": ["YES"]},
@@ -160,7 +161,7 @@ STORE: dict[str, Any] = {
                         "description": "Headers in the DICOM JSON model (PS3.18, F), without pixels",
                         "items": {"type": "object"},
                     },
-                    "example": [_HEADER],
+                    "example": [HEADER],
                 }
             },
         }

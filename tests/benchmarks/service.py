@@ -54,9 +54,12 @@ class Client:
     def close(self) -> None:
         self._connection.close()
 
-    def get(self, path: str) -> bytes:
-        """The body of an answer 200, nothing of one 204. Raises ServiceFailed for any other."""
-        return self._ask("GET", path, None, self._headers)
+    def get(self, path: str, headers: dict[str, str] | None = None) -> bytes:
+        """The body of an answer 200, nothing of one 204. Raises ServiceFailed for any other.
+
+        ``headers`` are of this request instead: with another token.
+        """
+        return self._ask("GET", path, None, headers or self._headers)
 
     def post(self, form: bytes) -> bytes:
         """The answer to a case that was sent as ``form`` made it: 200 or 202."""

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import text
 
 from api.http.app import create_app
+from api.http.dicomweb_examples import HEADER
 from api.http.settings import read_settings
 from omop_schema.database import SETTING
 from tests.conftest import engine_on, new_database
@@ -63,6 +64,8 @@ def service(
             for document in (figure("PCa-268768370567"), figure("P1", useCaseType="1+2")):
                 sent = client.post("/usecases", json=document, headers=issuer.headers())
             assert sent.json()["upload_id"] == 17
+            headers = issuer.headers() | {"Content-Type": "application/dicom+json"}
+            assert client.post("/studies", json=[HEADER], headers=headers).status_code == 200
             yield Service(str(client.base_url), app, issuer, defaultdict(set))
 
 
