@@ -278,7 +278,7 @@ def _default(column: str, value: str, name: str) -> bool:
         column == "person_id"
         or column.endswith("type_concept_id")
         or (value == "0" and column.endswith("concept_id"))
-        or (column.endswith("_datetime") and not column.startswith("episode"))
+        or (column.endswith("_datetime") and not column.startswith(("episode", "alg")))
         or column == "visit_end_date"
         or value.startswith("2000-01-01")
         or value == "visit.start"

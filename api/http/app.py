@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from api.http import dicomweb, reads, removals, watch, writes
+from api.http import dicomweb, dicomweb_post, reads, removals, watch, writes
 from api.http.access import Guard
 from api.http.audit import RequestIds
 from api.http.errors import add_handlers
@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.include_router(dicomweb.router)
+    app.include_router(dicomweb_post.router)
     app.include_router(reads.router)
     app.include_router(removals.router)
     app.include_router(watch.router)

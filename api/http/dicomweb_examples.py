@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from api.http.errors import MEDIA_TYPE as PROBLEM
 from api.http.examples import refusals
+from api.http.write_examples import USECASE_RESPONSES
 from etl.find.attributes import Attribute, Level, known
 
 _STUDY_UID = "1.2.826.0.1.3680043.10.1561.1"
@@ -114,3 +115,54 @@ def _route(summary: str, level: Level, *path: dict[str, Any]) -> dict[str, Any]:
 STUDIES = _route("Search for studies", "study")
 SERIES = _route("Search for series", "series")
 SERIES_OF_STUDY = _route("Search for the series of a study", "series", _STUDY)
+
+_HEADER = {
+    "00080060": {"vr": "CS", "Value": ["MR"]},
+    "00100020": {"vr": "LO", "Value": ["PCa-268768370567"]},
+    "00120062": {"vr": "CS", "Value": ["YES"]},
+    "0020000D": {"vr": "UI", "Value": [_STUDY_UID]},
+    "0020000E": {"vr": "UI", "Value": [f"{_STUDY_UID}.1"]},
+}
+_FINDING = {
+    "tag": "(0010,0010)",
+    "keyword": "PatientName",
+    "action": "Z",
+    "why": "a value that is no dummy",
+    "headers": 24,
+}
+#: What the decorator of the post takes.
+STORE: dict[str, Any] = {
+    "summary": "Store the series that headers belong to",
+    "responses": {
+        **USECASE_RESPONSES,
+        400: {
+            "description": "Bad Request",
+            "content": {
+                PROBLEM: {
+                    "example": {
+                        "title": "Bad Request",
+                        "status": 400,
+                        "detail": "these headers still identify somebody; 'findings' lists their tags."
+                        " Nothing was stored",
+                        "findings": [_FINDING],
+                    }
+                }
+            },
+        },
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/dicom+json": {
+                    "schema": {
+                        "type": "array",
+                        "description": "Headers in the DICOM JSON model (PS3.18, F), without pixels",
+                        "items": {"type": "object"},
+                    },
+                    "example": [_HEADER],
+                }
+            },
+        }
+    },
+}

@@ -24,9 +24,11 @@ from api.http.watch import Metrics
 from api.http.write_examples import CURATION_BODY, CURATION_RESPONSES, USECASE_BODY, USECASE_RESPONSES
 from etl.curation import Curation, curate
 from etl.land import FOREIGN, Rejection
+from etl.plan import Plan
 from etl.post import Posted, post
 from etl.receive import KeyReused, Sender
 from etl.rehearse import rehearse
+from etl.validate import Validator
 
 router = APIRouter(tags=["Writing"])
 
@@ -59,11 +61,11 @@ async def post_usecase(
 
     The same bytes again are the same upload, and get the same answer with ``repeated``.
     """
-    sender = _sender(access)
+    sender = sender_of(access)
     async with received(request) as body:
         if validate:
-            return await run_in_threadpool(_rehearse, lake, body, sender)
-        return await run_in_threadpool(_post, request, lake, body, sender, key)
+            return await run_in_threadpool(foretell, lake, lake.plan, lake.validator, body, sender)
+        return await run_in_threadpool(store, request, lake, lake.plan, lake.validator, body, sender, key)
 
 
 @router.post(
@@ -76,12 +78,13 @@ async def post_curation(
     request: Request, access: Writing, lake: Shared, key: IdempotencyKey = None
 ) -> Response:
     """Land what the curation tool says of a motion correction or a coregistration (D4.4, Appendix B)."""
-    sender = _sender(access)
+    sender = sender_of(access)
     async with received(request) as body:
         return await run_in_threadpool(_curate, request, lake, body, sender, key)
 
 
-def _sender(access: Access) -> Sender:
+def sender_of(access: Access) -> Sender:
+    """Whose what is sent will be. Raises ApiError 403 where the token does not tell."""
     principal = access.principal
     if access.reach != "all" and principal.organisation is None:
         raise ApiError(
@@ -100,13 +103,22 @@ def _stored(lake: Lake, work: Callable[[Connection], _Result]) -> _Result:
         raise ApiError(422, f"{reused}; send another request with a key of its own") from None
 
 
-def _post(request: Request, lake: Lake, body: Body, sender: Sender, key: str | None) -> Response:
+def store(
+    request: Request,
+    lake: Lake,
+    plan: Plan,
+    validator: Validator,
+    body: Body,
+    sender: Sender,
+    key: str | None,
+) -> Response:
+    """Land and load documents of the plan's mapping, and answer. Raises ApiError 400, 409 or 422."""
     posted = _stored(
         lake,
         lambda connection: post(
             connection,
-            lake.plan,
-            lake.validator,
+            plan,
+            validator,
             body.stream,
             body.source,
             sender,
@@ -121,9 +133,10 @@ def _post(request: Request, lake: Lake, body: Body, sender: Sender, key: str | N
     return _answer(Stored.of(posted), 200 if posted.whole else 202)
 
 
-def _rehearse(lake: Lake, body: Body, sender: Sender) -> Response:
+def foretell(lake: Lake, plan: Plan, validator: Validator, body: Body, sender: Sender) -> Response:
+    """What ``store`` would do. Raises ApiError 400 or 409."""
     with lake.connection() as connection:
-        rehearsal = rehearse(connection, lake.plan, lake.validator, body.stream, sender)
+        rehearsal = rehearse(connection, plan, validator, body.stream, sender)
     if not rehearsal.cases:
         raise _refusal(rehearsal.foreign, rehearsal.violations)
     return _answer(Rehearsed.of(rehearsal), 200)

@@ -5,7 +5,20 @@
 
 from collections.abc import Callable
 
-from tests.benchmarks import access, feed, ingest, posts, read, reingest, remap, search, transform, vocabulary
+from tests.benchmarks import (
+    access,
+    dicomweb,
+    feed,
+    ingest,
+    posts,
+    read,
+    reingest,
+    remap,
+    scan,
+    search,
+    transform,
+    vocabulary,
+)
 from tests.benchmarks.measure import Report, Setting
 
 BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
@@ -19,4 +32,6 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "posts": posts.measure,
     "access": access.measure,
     "feed": feed.measure,
+    "dicomweb": dicomweb.measure,
+    "scan": scan.measure,
 }

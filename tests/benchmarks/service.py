@@ -55,7 +55,7 @@ class Client:
         self._connection.close()
 
     def get(self, path: str) -> bytes:
-        """The body of an answer 200. Raises ServiceFailed for any other."""
+        """The body of an answer 200, nothing of one 204. Raises ServiceFailed for any other."""
         return self._ask("GET", path, None, self._headers)
 
     def post(self, form: bytes) -> bytes:
@@ -67,7 +67,7 @@ class Client:
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
         content = answer.read()
-        if answer.status not in (200, 202):
+        if answer.status not in (200, 202, 204):
             raise ServiceFailed(f"{method} is answered by {answer.status}: {content[:500]!r}")
         return content
 

@@ -13,6 +13,7 @@ from omop_schema.database import SETTING
 from tests.benchmarks import BENCHMARKS, peers
 from tests.benchmarks.__main__ import told
 from tests.benchmarks.athena import Shape, generate
+from tests.benchmarks.dicomweb import SEARCHES, TIMES
 from tests.benchmarks.measure import DifferentWork, Report, Setting, Taken, alternate
 from tests.benchmarks.race import percentiles, race
 from tests.benchmarks.service import OPEN, ServiceFailed, connected, served
@@ -21,7 +22,7 @@ from tests.bundles import HEADERS
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"vocabulary", "search", "feed"}))
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"vocabulary", "search", "feed", "dicomweb"}))
 def test_both_sides_do_the_same_work(server_url: str, name: str) -> None:
     report = BENCHMARKS[name](Setting(server_url, cases=6, pairs=2))
     assert (report.name, len(report.pairs)) == (name, 2)
@@ -48,6 +49,21 @@ def test_pages_of_a_large_and_of_a_small_lake_are_of_the_same_items(server_url: 
         assert (large.documents, large.rows, large.made) == (small.documents, small.rows, small.made)
         assert large.rows == 50 * large.documents
     assert [note.split(" p10")[0].split()[-2] for note in report.notes] == ["12,000", "1,200"] * 4
+
+
+def test_searches_of_images_find_pages_in_a_lake_of_that_many_series(server_url: str) -> None:
+    report = BENCHMARKS["dicomweb"](Setting(server_url, cases=1_200, pairs=1))
+    ((ours, floor),) = report.pairs
+    assert ours.documents == floor.documents == len(SEARCHES) * TIMES
+    found = {note[:45].strip(): int(note[45:].split()[0]) for note in report.notes[2:]}
+    assert list(found) == [name for name, _, _ in SEARCHES]
+    assert found["series: everything"] == 100
+    assert found["series: everything, 200 with all fields"] == 200
+    # There are not so many studies; a provider does not find other providers' patients.
+    nothing = {name for name, count in found.items() if count == 0}
+    seldom = ("a provider", "series: Modality, model", "studies: everything, 1,000")
+    assert all(name.startswith(seldom) for name in nothing)
+    assert found["a provider's who stopped: series"] > 0
 
 
 def test_two_sides_take_turns_by_blocks_and_in_who_begins() -> None:

@@ -206,6 +206,11 @@ def targets(codes: str, *ids: int) -> Mapping[str, int]:
 
 #: Source codes are the values that the case document allows; ids are those of D4.4's Table 23.
 VALUE_MAPS = {
+    # Not of Table 23: DICOM's modalities.
+    "modality": targets(
+        "MR;CT;PT;US;NM;CR;DX;MG;XA;RF;SEG;SR;PR;KO;REG;RTSTRUCT;RTDOSE;RTPLAN;OT",
+        4013636, 4300757, 4305790, 4037672, *[0] * 15,
+    ),
     "biopsy_type": targets("Ultrasound;Fusion;In-Bore", 4082629, 37206816, 2000000005),
     "carcinoma": targets(
         "Acinar adenocarcinoma;Ductal adenocarcinoma;Intraductal carcinoma;Mucinous adenocarcinoma;"

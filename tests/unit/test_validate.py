@@ -50,6 +50,9 @@ KEYWORDS: list[tuple[dict[str, Any], Any, str]] = [
     ({"pattern": "^[0-9]+$"}, SECRET, "must match the pattern ^[0-9]+$"),
     ({"format": "date"}, "2021-02-30", "must be a valid date"),
     ({"format": "date"}, SECRET, "must be a valid date"),
+    ({"format": "date-time"}, "2021-02-28", "must be a valid date-time"),
+    ({"format": "date-time"}, "2021-02-30T10:00:00Z", "must be a valid date-time"),
+    ({"format": "date-time"}, "2021-02-28T10:00:00", "must be a valid date-time"),
     ({"required": ["psa", "age"]}, {"age": SECRET}, "'psa' is missing"),
     ({"dependentRequired": {"age": ["psa"]}}, {"age": SECRET}, "'psa' is missing: 'age' needs it"),
     (

@@ -4,6 +4,7 @@ from tests.spec.table_23.clinical import CLINICAL, FAMILY_HISTORY
 from tests.spec.table_23.conventions import RECORDS, VISITS
 from tests.spec.table_23.episodes import EPISODES
 from tests.spec.table_23.follow_up import FOLLOW_UP
+from tests.spec.table_23.images import SERIES
 from tests.spec.table_23.imaging import BIOPSY, IMAGING
 from tests.spec.table_23.lesions import LESIONS
 from tests.spec.table_23.notation import Part
@@ -27,4 +28,4 @@ TABLE_23: tuple[Part, ...] = (
     QUALITY,
 )
 #: What D4.4 asks for elsewhere: in section 4.2.1, in Figure 14 and on the screens.
-BEYOND: tuple[Part, ...] = (VISITS, RECORDS, EPISODES)
+BEYOND: tuple[Part, ...] = (VISITS, RECORDS, EPISODES, SERIES)

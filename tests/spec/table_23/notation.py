@@ -10,6 +10,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from omop_schema import metadata
+
 Changes = dict[str, Any]
 
 
@@ -254,6 +256,36 @@ def episode(
     )
 
 
+def study(rule: str, modality: int, *, at: Visit | None, day: str, of: str) -> str:
+    """A row of radiology_occurrence: what is said of the study 1.2."""
+    return _row(
+        "radiology_occurrence",
+        rule,
+        "",
+        radiology_occurrence_date=day or (at and at.day),
+        radiology_modality_concept_id=modality,
+        visit_occurrence_id=at and at.name,
+        procedure_occurrence_id=of,
+        study_instance_uid="1.2",
+    )
+
+
+def series(
+    rule: str, uid: str, concept: int, whole: str, *, at: Visit | None, day: str, **said: object
+) -> str:
+    """A row of radiology_image: what is said of a series of the study 1.2, its columns in their order."""
+    columns = {
+        "series_instance_uid": uid,
+        "study_instance_uid": "1.2",
+        "series_date": day or (at and at.day),
+        "modality_concept_id": concept,
+        "attributes": whole,
+        **said,
+    }
+    order = metadata.tables["omop.radiology_image"].columns.keys()
+    return _row("radiology_image", rule, "", **{name: columns[name] for name in order if name in columns})
+
+
 def event(key: int, row: str, of: str = "episode.disease") -> str:
     """A row of episode_event: the row is an event of the episode."""
     return f"episode_event {key} episode_id={of} event_id={row}"
@@ -273,10 +305,10 @@ def _key(of: str) -> int:
     return KEYS.get(of.partition("[")[0], PROCEDURE) if of else 0
 
 
-def _row(table: str, rule: str, concept: int, **columns: object) -> str:
+def _row(table: str, rule: str, concept: int | str, **columns: object) -> str:
     own = rule.partition("[")[0].rpartition(".")[2]
     said = [f"{name}={_quoted(str(value))}" for name, value in columns.items() if _says(name, value, own)]
-    return " ".join([table, rule, str(concept), *said])
+    return " ".join(filter(None, (table, rule, str(concept), *said)))
 
 
 def _says(column: str, value: object, own: str) -> bool:
