@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 def images(rng: Random, course: Course) -> list[Json] | None:
-    """Two to five series of one study, of some patients; UIDs under 2.25 are DICOM's random ones."""
+    """Two to seven series of one study, of some patients; UIDs under 2.25 are DICOM's random ones."""
     if rng.random() >= later_shape.WITH_IMAGES:
         return None
     study = _uid(rng)

@@ -119,6 +119,7 @@ class Protocol(NamedTuple):
 
     description: str
     plane: str
+    """Of the slices, by the scanner's axes."""
     share: float
     thickness: float
     """mm"""
@@ -132,6 +133,8 @@ class Protocol(NamedTuple):
 PROTOCOLS = (
     Protocol("T2 TSE axial", "axial", 1, 3, (320, 384, 512), 200, (1,)),
     Protocol("T2 TSE sagittal", "sagittal", 0.4, 3, (320, 384), 220, (1,)),
+    Protocol("T2 TSE coronal", "coronal", 0.3, 3, (320, 384), 220, (1,)),
+    Protocol("T2 TSE along the rectum", "oblique", 0.1, 3, (320, 384), 200, (1,)),
     Protocol("DWI axial", "axial", 1, 3.5, (128, 160, 256), 240, (2, 3, 4)),
     Protocol("ADC", "axial", 0.9, 3.5, (128, 160, 256), 240, (1,)),
     Protocol("DCE axial", "axial", 0.6, 3, (192, 256), 260, (30, 35, 40)),
