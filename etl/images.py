@@ -22,11 +22,14 @@ def store_images(connection: Connection, persons: Iterable[int]) -> None:
     """Merge anew what is said of the studies and series of these persons, in the caller's transaction.
 
     Curations of series that are no longer known are released: they wait for their series again. A statement
-    on another person's study or series is not merged, and its case has a problem.
+    on another person's study or series is not merged, and its case has a problem, until that person's cases
+    speak of it no more.
     """
     values = {"persons": sorted(set(persons)), "headers": HEADERS}
     if not connection.execute(_ANY, values).scalar_one():
         return
+    heirs = connection.execute(_HEIRS, values).scalars().all()
+    values["persons"] = sorted({*values["persons"], *heirs})
     release_curations(connection, connection.execute(_WITHOUT_SERIES, values).scalars().all())
     connection.execute(_merging(), values)
 
@@ -151,6 +154,22 @@ _ANY = text("""
         OR EXISTS (SELECT FROM omop.radiology_occurrence WHERE person_id = ANY(:persons))
         OR EXISTS (
             SELECT FROM lake.curations JOIN lake.cases USING (case_id) WHERE person_id = ANY(:persons))
+""")
+# Who else speaks of what these persons' cases speak of no more.
+_HEIRS = text("""
+    SELECT person_id FROM lake.patients WHERE person_id IN (
+        SELECT said.person_id
+        FROM omop.radiology_occurrence AS known JOIN lake.study_statements AS said USING (study_instance_uid)
+        WHERE known.person_id = ANY(:persons) AND said.person_id <> known.person_id AND NOT EXISTS (
+            SELECT FROM lake.study_statements AS own WHERE own.person_id = known.person_id
+                AND own.study_instance_uid = known.study_instance_uid)
+        UNION
+        SELECT said.person_id
+        FROM omop.radiology_image AS known JOIN lake.series_statements AS said USING (series_instance_uid)
+        WHERE known.person_id = ANY(:persons) AND said.person_id <> known.person_id AND NOT EXISTS (
+            SELECT FROM lake.series_statements AS own WHERE own.person_id = known.person_id
+                AND own.series_instance_uid = known.series_instance_uid))
+    ORDER BY person_id FOR NO KEY UPDATE
 """)
 # A series is known that a case speaks of, of a person that there is.
 _WITHOUT_SERIES = text("""

@@ -180,7 +180,6 @@ def test_another_patients_series_is_not_taken_and_told(connection):
     connection.execute(text("DELETE FROM lake.series_statements WHERE person_id = 1"))
     connection.execute(text("DELETE FROM lake.study_statements WHERE person_id = 1"))
     store_images(connection, [1])
-    store_images(connection, [2])
     assert rows(connection, SERIES) == [(theirs, "1.9.1")]
     assert rows(connection, PROBLEMS) == []
 
