@@ -18,6 +18,7 @@ from sqlalchemy import Connection, TextClause, text
 from etl.delete import event_tables
 from etl.identity import case_range
 from etl.viewer import OWNED, Viewer
+from omop_schema.statements import UIDS
 
 #: Greater than every key: where a feed begins that goes from new to old.
 END = 2**63 - 1
@@ -207,7 +208,8 @@ def _texts(connection: Connection, statement: TextClause, ids: Sequence[int]) ->
 def _row_counts() -> TextClause:
     # One small range of the key for each table and case.
     counts = ", ".join(
-        f"(SELECT count(*) FROM {kept.fullname} WHERE {key} BETWEEN first AND last) AS {name}"  # noqa: S608
+        f"(SELECT count({f'DISTINCT {UIDS[name]}' if name in UIDS else '*'}) FROM {kept.fullname}"  # noqa: S608
+        f" WHERE {key} BETWEEN first AND last) AS {name}"
         for name, kept, key in event_tables()
     )
     return text(

@@ -22,7 +22,7 @@ from etl.persons import (
     store_sites,
 )
 from etl.plan import CaseKey, Plan
-from etl.transform import FAULTS, Result, transform
+from etl.transform import FAULTS, Result, row_counts, transform
 from etl.validate import Validator
 from omop_schema import OMOP
 from omop_schema.copy_text import line
@@ -166,7 +166,7 @@ def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool,
     cases = {each.key.case_id for each in made}
     disagreements = store_disagreements(connection, loaded, cases)
     known = {each.key.case_id for each in made if before.get(each.key.case_id) == each.landed.version}
-    _count_for_uploads(connection, made, disagreements, known)
+    _count_for_uploads(connection, plan, made, disagreements, known)
     if PERSON in plan.columns:
         rows[PERSON] = len(cases & {first for first, *_ in loaded})
     return Counts(len(made), +rows, _kinds(plan, made, disagreements))
@@ -206,12 +206,15 @@ def _lock_cases(
 
 def _store_rows(connection: Connection, plan: Plan, made: Sequence[Made]) -> Counter[str]:
     rows: Counter[str] = Counter()
+    for each in made:
+        rows.update(row_counts(plan, each.result))
+    del rows[PERSON]
     for table, columns in plan.columns.items():
         lines = [line for each in made for line in each.result.rows[table]]
         if table != PERSON and lines:
             kept = STATEMENTS[table].fullname if table in STATEMENTS else f"{OMOP}.{table}"
             with translated_rows(table):
-                rows[table] = copy(connection, kept, columns, lines)
+                copy(connection, kept, columns, lines)
     return rows
 
 
@@ -238,6 +241,7 @@ def _mark_loaded(connection: Connection, plan: Plan, made: Sequence[Made]) -> No
 
 def _count_for_uploads(
     connection: Connection,
+    plan: Plan,
     made: Sequence[Made],
     disagreements: Iterable[Disagreement],
     known: Container[int],
@@ -247,7 +251,7 @@ def _count_for_uploads(
     found = Counter(each.upload_id for each in disagreements if each.case_id not in known)
     for each in made:
         if each.key.case_id not in known:
-            rows[each.landed.upload_id] += sum(map(len, each.result.rows.values()))
+            rows[each.landed.upload_id] += sum(row_counts(plan, each.result).values())
             found[each.landed.upload_id] += len(each.result.problems)
     for upload_id in sorted({*rows, *found}):
         values = {"upload": upload_id, "rows": rows[upload_id], "problems": found[upload_id]}

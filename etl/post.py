@@ -21,7 +21,7 @@ from etl.plan import CaseKey, Document, Plan
 from etl.read import Record, read
 from etl.receive import Sender
 from etl.strict import digest
-from etl.transform import FAULTS, transform
+from etl.transform import FAULTS, row_counts, transform
 from etl.validate import Validator
 
 _CHUNK = 1000
@@ -159,7 +159,7 @@ def made_of(
         CaseProblem(each.path, names.get(each.rule or 0, PERSON), each.kind, each.reason, case_id)
         for each in result.problems
     )
-    return {table: len(rows) for table, rows in result.rows.items() if rows}, problems
+    return row_counts(plan, result), problems
 
 
 def _tell(

@@ -1,11 +1,12 @@
 """Transform: a case document to OMOP rows. Pure: no I/O, no clock, no randomness."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from etl.identity import pack
 from etl.plan import CaseKey, Document, Plan, Problem, Rows
 from omop_schema.copy_text import NULL
+from omop_schema.statements import UIDS
 
 #: What generated code raises on a document that its schema should not have let through.
 FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
@@ -36,6 +37,18 @@ def transform(plan: Plan, document: Document, key: CaseKey) -> Result:
     first, last = plan.run(document, *key, rows, lambda *problem: told.append(problem))
     # Rows that a rule makes of the same value, or columns of one, may all say the same of it.
     return Result(rows, tuple(map(Problem._make, dict.fromkeys(told))), first, last)
+
+
+def row_counts(plan: Plan, result: Result) -> dict[str, int]:
+    """How many OMOP rows a case has by table, none left out: several statements on one study are one row."""
+    return {table: _rows(plan, table, lines) for table, lines in result.rows.items() if lines}
+
+
+def _rows(plan: Plan, table: str, lines: Sequence[str]) -> int:
+    if table not in UIDS:
+        return len(lines)
+    place = plan.columns[table].index(UIDS[table])
+    return len({line.rstrip("\n").split("\t")[place] for line in lines})
 
 
 def decode(plan: Plan, table: str, line: str) -> dict[str, str | None]:

@@ -43,6 +43,10 @@ series_statements = _statements(
     "What each case says of an image series",
 )
 
+#: What tells which of the statements are on the same study or series.
+UIDS: Mapping[str, str] = MappingProxyType(
+    {"radiology_occurrence": "study_instance_uid", "radiology_image": "series_instance_uid"}
+)
 #: Where the rows of cases are kept that OMOP holds merged, by the OMOP table that rules write to.
 STATEMENTS: Mapping[str, Table] = MappingProxyType(
     {"radiology_occurrence": study_statements, "radiology_image": series_statements}
