@@ -13,6 +13,7 @@ from api.shared import BadInput, err, out
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
 from etl.register import RegisterFull
+from etl.research import ResearchError
 from etl.review.write import NotWritten
 from etl.setup import NotInitialised
 from migrations import NewerDatabase
@@ -90,6 +91,7 @@ def main() -> None:
         NotInitialised,
         NotWritten,
         RegisterFull,
+        ResearchError,
         SearchError,
         StarterError,
         SwapError,

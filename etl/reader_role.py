@@ -1,4 +1,4 @@
-"""The reader: a PostgreSQL role for data scientists, which reads schema ``omop`` and nothing else.
+"""The reader: a PostgreSQL role for data scientists, which reads what is meant for them and nothing else.
 
 It is a group without a login: the administrator lets logins be members of it. On the embedded server it may
 log in itself, since that server has no other users.
@@ -16,11 +16,15 @@ READER = "oncolake_reader"
 
 #: What makes the role, for people to run where this program may not.
 CREATE = f"CREATE ROLE {READER} NOLOGIN;"
-GRANTS = (
-    f"GRANT USAGE ON SCHEMA omop TO {READER};",
-    f"GRANT SELECT ON ALL TABLES IN SCHEMA omop TO {READER};",
-    # Tables of later versions, and those that a new vocabulary brings.
-    f"ALTER DEFAULT PRIVILEGES IN SCHEMA omop GRANT SELECT ON TABLES TO {READER};",
+GRANTS = tuple(
+    grant
+    for schema in ("omop", "research")
+    for grant in (
+        f"GRANT USAGE ON SCHEMA {schema} TO {READER};",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {READER};",
+        # Tables and views of later versions, and those that a new vocabulary brings.
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {READER};",
+    )
 )
 _FORBIDDEN = "42501"
 #: Somebody else made the role, or changed its grants, at the same time.
@@ -42,7 +46,7 @@ class Reader:
 
 
 def make_reader(engine: Engine, *, login: bool = False) -> Reader:
-    """Make the role and let it read ``omop``, as far as this user may; running it again changes nothing.
+    """Make the role and let it read what it may, as far as this user may; running it again changes nothing.
 
     ``login`` lets the role log in by itself. The schemas must be there. Raises the driver's errors.
     """

@@ -14,6 +14,7 @@ from etl.mapping.compile import compile_plan, provisional_numbers
 from etl.mapping.objections import LookUp
 from etl.plan import Plan
 from etl.register import lock_register, register
+from etl.research import create_views
 from vocabularies.concepts import Concept, lookup, shipped
 from vocabularies.starter import Loaded, load_starter, load_value_maps
 
@@ -59,11 +60,11 @@ class Initialised:
 
 
 def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initialised:
-    """Create or upgrade the schemas, then load what the mapping brings: concepts, value maps, rule numbers.
+    """Create or upgrade the schemas, then load what the mapping brings: concepts, value maps, rules, views.
 
     Concepts that an earlier mapping, or version of it, described otherwise are brought up to date. Raises
-    MappingError before anything is written, or StarterError or NewerDatabase; each leaves the database as it
-    was before the failing step.
+    MappingError before anything is written, or StarterError, ResearchError or NewerDatabase; each leaves the
+    database as it was before the failing step.
     """
     before = migrations.state(engine)
     _refuse_newer(before)
@@ -75,6 +76,7 @@ def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initial
         concepts, rows = _load_vocabulary(connection, mapping, update=True)
         numbers = register(connection, mapping)
         _tell_source(connection, mapping)
+        create_views(connection, folder, mapping.folder.mapping.name)
     return Initialised(before, concepts, rows, len(numbers))
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -122,6 +123,12 @@ radiology_image = Table(
     Column("acquisition_plane", String(16), comment="axial, coronal, sagittal or oblique"),
     Column("mr_acquisition_type", String(64), comment="2D or 3D"),
     Column("attributes", JSONB, comment="The series' DICOM attributes that were kept, by keyword"),
+    # What came from a series, by the headers that name it
+    Index(
+        "ix_radiology_image_references",
+        text("(attributes -> 'ReferencedSeriesUIDs')"),
+        postgresql_using="gin",
+    ),
     # What series are searched by, those of the newest study first
     Index("ix_radiology_image_study", "radiology_occurrence_id", "image_id"),
     *(
@@ -175,6 +182,7 @@ image_feature = Table(
     concept_id("value_as_concept_id", nullable=True),
     concept_id("unit_concept_id", nullable=True),
     source_value("unit_source_value"),
+    sparse_index("segmentation_series_uid"),
     schema=OMOP,
     comment="What was found in a series: segments, measurements, radiomics, results of algorithms",
 )

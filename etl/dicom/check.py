@@ -3,6 +3,7 @@
 A finding names a tag and what is wrong with it, never the value.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydicom.datadict import keyword_for_tag
@@ -37,6 +38,8 @@ class Checked(NamedTuple):
 SERIES_UID, PATIENT_ID = 0x0020000E, 0x00100020
 _IDENTITY_REMOVED, _METHOD_CODES, _MODIFIED, _BURNED_IN = 0x00120062, 0x00120064, 0x00280303, 0x00280301
 _PRIVATE = "private: nobody knows what it holds"
+#: Asking an enumeration for its member takes longer than all else that is done with most values.
+_LEFT = State.LEFT
 _SEQUENCES: Memory[Checked] = Memory()
 
 
@@ -71,20 +74,20 @@ def _claims(dataset: Dataset, elements: Elements) -> Claims:
 
 
 def _look(dataset: Dataset, elements: Elements, claims: Claims, checked: Checked) -> None:
-    for number, element in elements.items():
-        role = role_of(number, element.VR)
-        if role is None:
-            continue
+    for number, role in _roles(tuple(elements), tuple(element.VR for element in elements.values())):
         if role.private:
             checked.findings.add(Finding(role.tag, "", "", _PRIVATE))
         elif role.sequence:
-            _add(checked, _inside(dataset, number, element, role, claims))
+            _add(checked, _inside(dataset, number, elements[number], role, claims))
         else:
-            _note(checked, role, *_say(role, element.value, claims))
+            _note(checked, role, *verdict(role, elements[number].value, claims))
 
 
-def _say(role: Role, value: Any, claims: Claims) -> tuple[State, str]:
-    return verdict(role, value if isinstance(value, bytes) else text_of(value), claims)
+@lru_cache(maxsize=1000)
+def _roles(numbers: tuple[int, ...], vrs: tuple[str | None, ...]) -> tuple[tuple[int, Role], ...]:
+    """The tags to look at, of all that a header has. Headers of a series have the same ones."""
+    roles = ((number, role_of(number, vr)) for number, vr in zip(numbers, vrs, strict=True))
+    return tuple((number, role) for number, role in roles if role is not None)
 
 
 def _inside(dataset: Dataset, number: int, element: Any, role: Role, claims: Claims) -> Checked:
@@ -125,7 +128,7 @@ def _leaf(item: Dataset, number: int, element: Any, claims: Claims) -> State:
     if role is not None and role.sequence:
         return max((_worst(inner, claims) for inner in item[number].value or ()), default=State.EMPTY)
     if role is not None and role.entry is not None:
-        return _say(role, element.value, claims)[0]
+        return verdict(role, element.value, claims)[0]
     text = text_of(element.value)
     if not text:
         return State.EMPTY
@@ -133,11 +136,9 @@ def _leaf(item: Dataset, number: int, element: Any, claims: Claims) -> State:
 
 
 def _note(checked: Checked, role: Role, state: State, why: str) -> None:
-    if role.entry is not None:
-        tag = role.entry.tag
-        if state > checked.states.get(tag, 0):
-            checked.states[tag] = state
-    if state is State.LEFT:
+    if role.entry is not None and state > checked.states.get(role.tag, 0):
+        checked.states[role.tag] = state
+    if state is _LEFT:
         checked.findings.add(Finding(role.tag, role.keyword, role.action, why))
 
 

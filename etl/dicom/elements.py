@@ -19,7 +19,7 @@ _MOST = 10_000
 
 def elements_of(dataset: Dataset) -> dict[int, Any]:
     """The elements as they stand in the file, by number."""
-    return {int(number): element for number, element in dataset.items()}
+    return dict(zip(map(int, dataset.keys()), dataset.values(), strict=True))
 
 
 def undecoded(element: Any) -> Hashable | None:

@@ -1,6 +1,5 @@
 """Group: headers into series. A Group is what is known of some headers, small enough to send and add up."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -80,8 +79,8 @@ class Group:
     headers: int = 0
     series: dict[str, Series] = field(default_factory=dict)
     findings: dict[Finding, Places] = field(default_factory=dict)
-    states: "Counter[tuple[str, State]]" = field(default_factory=Counter)
-    """Headers by tag of the profile and its state."""
+    states: dict[str, list[int]] = field(default_factory=dict)
+    """Headers by tag of the profile and, as places of the list, its state."""
     unread: dict[str, Places] = field(default_factory=dict)
     """Files that gave no header, by the reason."""
     loose: Places = field(default_factory=Places)
@@ -96,13 +95,20 @@ class Group:
         self.headers += 1
         for finding in checked.findings:
             self.findings.setdefault(finding, Places()).add(name)
-        self.states.update(checked.states.items())
+        for tag, state in checked.states.items():
+            self._counts(tag)[state] += 1
         if part is None:
             self.loose.add(name)
         elif uid in self.series:
             self.series[uid].merge(part)
         else:
             self.series[uid] = part
+
+    def _counts(self, tag: str) -> list[int]:
+        counts = self.states.get(tag)
+        if counts is None:
+            counts = self.states[tag] = [0] * (max(State) + 1)
+        return counts
 
     def _part(self, dataset: Dataset, elements: dict[int, Any], known: Series | None) -> Series:
         instance = told(elements, _INSTANCE_UID)
@@ -136,7 +142,8 @@ class Group:
             self.findings.setdefault(finding, Places()).merge(places)
         for reason, places in other.unread.items():
             self.unread.setdefault(reason, Places()).merge(places)
-        self.states.update(other.states)
+        for tag, counts in other.states.items():
+            self.states[tag] = [sum(pair) for pair in zip(self._counts(tag), counts, strict=True)]
         self.loose.merge(other.loose)
 
     def documents(self) -> Iterator[dict[str, Any]]:

@@ -43,7 +43,7 @@ _Judge = Callable[[str, Claims], Verdict]
 class Role:
     """How to look at a tag. There is one for each tag and VR; it is the same for all headers."""
 
-    __slots__ = ("action", "entry", "judge", "keyword", "private", "sequence", "tag")
+    __slots__ = ("action", "entry", "judge", "keyword", "private", "sequence", "tag", "uid")
 
     def __init__(self, number: int, entry: Entry | None, vr: str) -> None:
         self.private = (number >> 16) % 2 == 1
@@ -51,6 +51,7 @@ class Role:
         self.action = entry.action if entry else ""
         self.tag = entry.tag if entry else f"({number >> 16:04X},xxxx)" if self.private else shown(number)
         self.keyword = "" if self.private else keyword_for_tag(number) or (entry.name if entry else "")
+        self.uid = vr == "UI"
         self.sequence = vr == "SQ" and not self.private
         self.judge = _judge(number, vr, policy())
 
@@ -66,10 +67,20 @@ def role_of(number: int, vr: str | None) -> Role | None:
     return Role(number, entry, actual)
 
 
-@lru_cache(maxsize=50_000)
 def verdict(role: Role, value: Any, claims: Claims) -> Verdict:
-    """What to say of a value as it stands in the file. Most values of a series are the same."""
-    text = text_of(value)
+    """What to say of a value, as it stands in the file or decoded."""
+    if isinstance(value, bytes) and not role.uid:
+        return _remembered(role, value, claims)
+    return _verdict(role, text_of(value), claims)
+
+
+@lru_cache(maxsize=20_000)
+def _remembered(role: Role, value: bytes, claims: Claims) -> Verdict:
+    """Most values of a series are the same, but for UIDs."""
+    return _verdict(role, text_of(value), claims)
+
+
+def _verdict(role: Role, text: str, claims: Claims) -> Verdict:
     return role.judge(text, claims) if text else (State.EMPTY, "")
 
 

@@ -218,7 +218,6 @@ def _unread(group: Group) -> Iterator[Unread]:
 
 def _tags(group: Group) -> Iterator[TagReport]:
     profile = policy().profile
-    for tag in sorted({tag for tag, _ in group.states}):
-        counts = [group.states[tag, state] for state in State]
-        entry = profile[tag]
-        yield TagReport(tag, entry.name, entry.action, group.headers - sum(counts), *counts)
+    for tag, counts in sorted(group.states.items()):
+        entry, found = profile[tag], [counts[state] for state in State]
+        yield TagReport(tag, entry.name, entry.action, group.headers - sum(found), *found)

@@ -19,7 +19,7 @@ from api.http.app import create_app
 from api.http.settings import read_settings
 from etl.find.attributes import ATTRIBUTES
 from omop_schema.database import SETTING
-from tests.conftest import engine_on, new_database
+from tests.conftest import connected, engine_on, new_database
 from tests.images import add_person, add_series, add_study
 from tests.serving import served
 from tests.tokens import Issuer
@@ -529,6 +529,24 @@ def test_attacks_find_nothing_in_any_parameter(search: Search) -> None:
         response = search.get(f"/studies/{attack}/series")
         assert response.status_code in {204, 400, 404}, (attack, response.text)
     assert search.studies("") == STUDIES
+
+
+def test_a_database_that_is_away_is_told(search: Search, server_url: str) -> None:
+    name = search.engine.url.database
+    with connected(server_url) as connection:
+        connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
+        try:
+            connection.execute(_TERMINATE, {"name": name})
+            for address in ("/studies", "/series", "/studies/1.2.1/series"):
+                response = search.get(address)
+                assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        finally:
+            connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'))
+    search.engine.dispose()
+    assert search.studies("") == STUDIES
+
+
+_TERMINATE = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
 
 
 def test_tags_and_representations_are_those_of_dicom() -> None:

@@ -142,7 +142,7 @@ def test_a_user_who_may_not_make_it_is_told_the_sql(lake: Engine, user: str) -> 
 
 def test_init_makes_it_and_url_prints_where_readers_connect(run: Run, lake_url: str) -> None:  # noqa: F811
     said = run("init")
-    assert f"Role {READER} may read schema omop, and nothing else" in said.out
+    assert f"Role {READER} may read schemas omop and research, and nothing else" in said.out
     printed = run("url", "--reader")
     url, own = make_url(printed.out.strip()), make_url(lake_url)
     assert (url.username, url.password) == (None, None)
