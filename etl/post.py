@@ -75,12 +75,14 @@ class Posted:
 
     upload_id: int
     outcome: str
-    """``loaded``, ``partial`` or ``rejected``: as in the upload log, but for what the log has of others."""
+    """As in the upload log, but for what the log has of others: ``withdrawn`` where nothing is left of it."""
     repeated: bool
     """Whether these bytes came before."""
     cases: tuple[PostedCase, ...]
     rejected: int
     """Documents that were not stored."""
+    withdrawn: int
+    """Documents that were stored, and withdrawn by somebody before this was put together."""
     violations: tuple[Rejection, ...]
     """Why: the first 1,000 reasons."""
     loaded: Counts
@@ -89,12 +91,14 @@ class Posted:
     @property
     def whole(self) -> bool:
         """Whether all of it is stored."""
-        return not self.rejected and all(each.whole for each in self.cases)
+        return not (self.rejected or self.withdrawn) and all(each.whole for each in self.cases)
 
     @property
     def foreign(self) -> bool:
         """Whether nothing is stored because every patient is another provider's."""
-        return not self.cases and all(each.reason == FOREIGN for each in self.violations)
+        if self.cases or self.withdrawn or not self.violations:
+            return False
+        return all(each.reason == FOREIGN for each in self.violations)
 
 
 def post(
@@ -129,18 +133,20 @@ def post(
     return persist(once)
 
 
-def _posted(done: FileResult, told: Sequence[PostedCase | Rejection]) -> Posted:
+def _posted(done: FileResult, told: Sequence[PostedCase | Rejection | None]) -> Posted:
     cases = tuple(each for each in told if isinstance(each, PostedCase))
     foreign = [each for each in told if isinstance(each, Rejection)]
+    withdrawn = sum(each is None for each in told)
     outcome = "loaded" if done.outcome == "already loaded" else done.outcome
-    if foreign:
-        outcome = "partial" if cases else "rejected"
+    if foreign or withdrawn:
+        outcome = "partial" if cases else "withdrawn" if withdrawn else "rejected"
     return Posted(
         upload_id=done.upload_id or 0,
         outcome=outcome,
         repeated=done.repeated,
         cases=cases,
         rejected=done.rejected + len(foreign),
+        withdrawn=withdrawn,
         violations=tuple(sorted((*done.rejections, *foreign), key=lambda each: each.position))[:MOST_SHOWN],
         loaded=done.loaded,
     )
@@ -164,13 +170,14 @@ def made_of(
 
 def _tell(
     connection: Connection, plan: Plan, sender: Sender, done: FileResult, records: Iterator[Any]
-) -> Iterator[PostedCase | Rejection]:
-    """What became of each document that was not rejected now.
+) -> Iterator[PostedCase | Rejection | None]:
+    """What became of each document that was not rejected now; None: it was withdrawn since it landed.
 
     Where the sender's organisation sent the bytes before, some may be of patients whom only an administrator
     may post to: those are rejected for this sender, though they are stored.
     """
     refused = {each.position for each in done.rejections}
+    all_refused_known = len(done.rejections) < MOST_SHOWN
     sent = (each for each in records if isinstance(each, Record) and each.position not in refused)
     known = (each for each in sent if {plan.case.patient, plan.case.form} <= each.document.keys())
     failures = {each.case_id: each.reason for each in done.loaded.failures}
@@ -182,7 +189,11 @@ def _tell(
             missing = documents.keys() - {row.position for row in found}
             patients = {each: identity(documents[each].document, plan.case)[0] for each in missing}
             foreign = anothers(connection, patients, sender)
-        yield from (foreign_rejection(documents[each], plan.case) for each in foreign)
+        for each in sorted(missing):
+            if each in foreign:
+                yield foreign_rejection(documents[each], plan.case)
+            elif all_refused_known:
+                yield None
         cases = {row.case_id for row in found}
         for row in found:
             disagreements = tuple(

@@ -40,7 +40,9 @@ class Rehearsal:
     @property
     def foreign(self) -> bool:
         """Whether nothing would be stored because every patient is another provider's."""
-        return not self.cases and all(each.reason == FOREIGN for each in self.violations)
+        if self.cases or not self.violations:
+            return False
+        return all(each.reason == FOREIGN for each in self.violations)
 
 
 def rehearse(

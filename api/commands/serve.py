@@ -67,8 +67,10 @@ def serve(
 
 def _serve(serving: "Serving", dev: bool) -> int:
     from api.http.serving import check, listen, serve
-    from api.http.settings import SettingsError, read_settings
+    from api.http.settings import SettingsError, misspelt, read_settings
 
+    for warning in misspelt(os.environ):
+        err.print(f"Warning: {warning}", markup=False)
     try:
         issuer = _development(serving.host) if dev else None
         settings = read_settings()

@@ -53,7 +53,9 @@ def init(mappings: MappingsOption = None) -> None:
 
 def _print_reader(reader: Reader) -> None:
     if reader.ready:
-        out.print(f"Role {READER} may read schemas omop and research, and nothing else: `oncolake url --reader`.")
+        out.print(
+            f"Role {READER} may read schemas omop and research, and nothing else: `oncolake url --reader`."
+        )
     else:
         err.print(f"This user may not make the role {READER}; let an administrator run in this database:")
         err.print("\n".join(f"  {each}" for each in reader.missing), markup=False)
@@ -108,7 +110,10 @@ def url(
         bool, typer.Option("--tcp", help="An address over TCP, for tools without unix sockets.")
     ] = False,
     reader: Annotated[
-        bool, typer.Option("--reader", help="For data scientists: reads schemas omop and research, and nothing else.")
+        bool,
+        typer.Option(
+            "--reader", help="For data scientists: reads schemas omop and research, and nothing else."
+        ),
     ] = False,
 ) -> None:
     """Print the database's address, for psql and other tools. The embedded server stays up for them.

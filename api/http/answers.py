@@ -78,9 +78,11 @@ class Stored(BaseModel):
     """What became of a request whose documents, or some of them, are stored."""
 
     upload_id: int = Field(examples=[7])
-    outcome: Literal["loaded", "partial"]
+    outcome: Literal["loaded", "partial", "withdrawn"]
     repeated: bool = Field(description="These bytes came before: nothing was stored twice")
-    cases: list[StoredCase]
+    cases: list[StoredCase] = Field(
+        description="Without those that somebody withdrew between their storing and this answer"
+    )
     violations: list[Violation] = Field(description="Of documents of an array that are not stored")
 
     @classmethod

@@ -40,6 +40,9 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Clinical case forms (eCRF JSON) in, traceable OMOP CDM v6.0 rows out.",
         lifespan=lifespan,
         redirect_slashes=False,
+        # They would run scripts of another site where people paste their tokens.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.metrics = Metrics()

@@ -19,6 +19,7 @@ from api.http.bodies import Body, received
 from api.http.dicomweb_examples import STORE
 from api.http.errors import ApiError
 from api.http.lake import Lake, Shared
+from api.http.queries import refuse_unknown
 from api.http.writes import IdempotencyKey, Validate, foretell, sender_of, store
 from etl.dicom.scan import Scanned, documents_of
 from etl.read import Record, read
@@ -42,6 +43,7 @@ async def post_headers(
 
     All headers of a series belong in one post: it says anew what the series is, and how many images it has.
     """
+    refuse_unknown(request)
     sender = sender_of(access)
     _check_media_type(request)
     async with received(request) as body:

@@ -19,6 +19,11 @@ RETRY_AFTER = 5
 NOT_COVERED = "reach own does not cover it"
 
 _LOG = logging.getLogger("oncolake.http")
+#: What the framework refuses with a word alone.
+_NEXT_STEPS = {
+    404: "there is no such address: GET /openapi.json lists those that there are",
+    405: "this address does not take this method: GET /openapi.json lists those that it takes",
+}
 
 
 class ApiError(Exception):
@@ -59,7 +64,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refuse_route(_: Request, error: HTTPException) -> JSONResponse:
-        return problem_document(error.status_code, str(error.detail), error.headers)
+        detail = _NEXT_STEPS.get(error.status_code, str(error.detail))
+        return problem_document(error.status_code, detail, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def refuse_parameters(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -81,7 +87,8 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def fail(request: Request, error: Exception) -> JSONResponse:
         # The error's own words may hold a value of a document.
-        _LOG.error("%s %s failed: %s", request.method, request.scope.get("route"), type(error).__name__)
+        route = getattr(request.scope.get("route"), "path_format", "(no such route)")
+        _LOG.error("%s %s failed: %s", request.method, route, type(error).__name__)
         # The one answer that is made outside of every middleware.
         headers = {"X-Request-ID": request.state.request_id}
         return problem_document(500, "a fault of oncolake; its log has the time and the kind of it", headers)

@@ -16,7 +16,7 @@ _PROBLEM_SCHEMA = {
 }
 _DETAILS = {
     400: "send one Authorization header",
-    401: "a token is missing: send one of the identity provider's as 'Authorization: Bearer ...'",
+    401: "send a token of the identity provider: Authorization: Bearer",
     403: "this needs the scope metadata:read, which the token lacks; ask the identity provider for it",
     404: "there is nothing here that you may read",
     409: "the upload is still being read: try again when it is finished",

@@ -38,17 +38,21 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-def fetch(url: str, body: object = None) -> Any:
-    """The JSON at ``url``, which must be http or https; with ``body``, what it answers to this JSON."""
+def fetch(url: str, body: object = None, pause: float | None = None) -> Any:
+    """The JSON at ``url``, which must be http or https; with ``body``, what it answers to this JSON.
+
+    ``pause``: seconds in place of PAUSE. Raises FetchError.
+    """
+    pause = PAUSE if pause is None else pause
     sent = None if body is None else orjson.dumps(body)
     headers = {"Accept": "application/json", "User-Agent": "oncolake"}
     if sent is not None:
         headers["Content-Type"] = "application/json"
     request = urllib.request.Request(url, sent, headers)
-    deadline = time.monotonic() + 2 * PAUSE
+    deadline = time.monotonic() + 2 * pause
     try:
-        with _opener(url).open(request, timeout=PAUSE) as answer:
-            content = _read(answer, url, deadline)
+        with _opener(url).open(request, timeout=pause) as answer:
+            content = _read(answer, url, deadline, pause)
     except HTTPError as error:
         # The error is the answer, with its connection.
         error.close()
@@ -61,14 +65,14 @@ def fetch(url: str, body: object = None) -> Any:
         raise FetchError(f"'{url}' does not answer in JSON") from error
 
 
-def _read(answer: Any, url: str, deadline: float) -> bytes:
+def _read(answer: Any, url: str, deadline: float, pause: float) -> bytes:
     content = b""
     while piece := answer.read1(_PIECE):
         content += piece
         if len(content) > MAX_BYTES:
             raise FetchError(f"'{url}' answers with more than {MAX_BYTES} bytes")
         if time.monotonic() > deadline:
-            raise FetchError(f"'{url}' does not finish its answer in {2 * PAUSE:g} s")
+            raise FetchError(f"'{url}' does not finish its answer in {2 * pause:g} s")
     return content
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from api.http.examples import refusals
 from api.http.feeds import MEDIA_TYPE, VERSION
 
-_BASE = "https://lake.example.org"
+_BASE = "https://metadata.example.org"
 _REFUSALS = refusals(400, 401, 403, 404, 422, 503)
 _HEADERS: dict[str, Any] = {
     "ETag": {"schema": {"type": "string"}, "example": 'W/"6b1f0c6e0d7f4a2e9d1c3b5a79682413"'},
@@ -40,39 +40,55 @@ _FEED_SCHEMA: dict[str, Any] = {
         },
     },
 }
-_FEED_EXAMPLE = {
-    "version": VERSION,
-    "title": "Oncolake: use case 3",
-    "feed_url": f"{_BASE}/usecases/3",
-    "next_url": f"{_BASE}/usecases/3?cursor=AAAAAAAAABEk1Lq7CwY",
-    "language": "en",
-    "items": [
-        {
-            "id": "oncolake:document:23",
-            "url": f"{_BASE}/uploads/17#record-1",
-            "title": "Case 17, form 1+2+3, version 2",
-            "content_text": "Version 2 of case 17 is loaded: 63 OMOP rows, 1 problem.",
-            "date_published": "2026-03-01T09:30:00.000Z",
-            "date_modified": "2026-03-01T09:30:00.120Z",
-            "tags": ["form 1+2+3", "use case 1", "use case 2", "use case 3", "loaded"],
-            "_oncolake": {
-                "document_id": 23,
-                "upload_id": 17,
-                "record": 1,
-                "case_id": 17,
-                "person_id": 12,
-                "mapping": "prostate",
-                "form": "1+2+3",
-                "use_cases": ["1", "2", "3"],
-                "version": 2,
-                "newest_version": 2,
-                "outcome": "loaded",
-                "rows": {"visit_occurrence": 9, "condition_occurrence": 5, "measurement": 49},
-                "problems": 1,
-                "document": {"patientID": "PCa-268768370567", "useCaseType": "1+2+3"},
-            },
-        }
-    ],
+_DOCUMENT: dict[str, Any] = {
+    "id": "oncolake:document:23",
+    "url": f"{_BASE}/uploads/17#record-1",
+    "title": "Case 17, form 1+2+3, version 2",
+    "content_text": "Version 2 of case 17 is loaded: 63 OMOP rows, 1 problem.",
+    "date_published": "2026-03-01T09:30:00.000Z",
+    "date_modified": "2026-03-01T09:30:00.120Z",
+    "tags": ["form 1+2+3", "use case 1", "use case 2", "use case 3", "loaded"],
+    "_oncolake": {
+        "document_id": 23,
+        "upload_id": 17,
+        "record": 1,
+        "case_id": 17,
+        "person_id": 12,
+        "mapping": "prostate",
+        "form": "1+2+3",
+        "use_cases": ["1", "2", "3"],
+        "version": 2,
+        "newest_version": 2,
+        "outcome": "loaded",
+        "rows": {"visit_occurrence": 9, "condition_occurrence": 5, "measurement": 49},
+        "problems": 1,
+        "document": {"patientID": "PCa-268768370567", "useCaseType": "1+2+3"},
+    },
+}
+_ABOUT = {
+    "upload_id": 17,
+    "mapping": "prostate",
+    "outcome": "partial",
+    "organisation": "uke.example.org",
+    "bytes": 8412,
+    "cases": 2,
+    "stored": 1,
+    "unchanged": 0,
+    "rejected": 1,
+    "rows": 63,
+    "problems": 1,
+    "problems_url": f"{_BASE}/uploads/17/problems",
+}
+_UPLOAD_ITEM = {
+    "id": "oncolake:upload:17",
+    "url": f"{_BASE}/uploads/17",
+    "title": "Upload 17: partial",
+    "content_text": "2 documents: 1 stored, 1 rejected; 63 OMOP rows, 1 problem.",
+    "date_published": "2026-03-01T09:30:00.000Z",
+    "date_modified": "2026-03-01T09:30:00.120Z",
+    "tags": ["prostate", "partial"],
+    "_oncolake": _ABOUT,
+    "authors": [{"name": "uke.example.org"}],
 }
 _PROBLEMS_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -134,8 +150,20 @@ def _listed(description: str, media_type: str, schema: Any, example: Any) -> dic
     return {200: found, 304: _UNCHANGED, **_REFUSALS}
 
 
-#: ``responses`` of a route that answers with a feed.
-FEED = _listed("A page of a JSON Feed 1.1", MEDIA_TYPE, _FEED_SCHEMA, _FEED_EXAMPLE)
+def _feed(title: str, path: str, item: dict[str, Any], **more: Any) -> dict[int | str, dict[str, Any]]:
+    told = {"version": VERSION, "title": f"Oncolake: {title}", "feed_url": f"{_BASE}{path}", "language": "en"}
+    return _listed("A page of a JSON Feed 1.1", MEDIA_TYPE, _FEED_SCHEMA, {**told, **more, "items": [item]})
+
+
+#: ``responses`` of the routes that answer with a feed, each with an example of its own.
+NEWEST = _feed(
+    "newest uploads", "/feed.json", _UPLOAD_ITEM, next_url=f"{_BASE}/feed.json?cursor=AAAAAAAAABGIRqD_dqc"
+)
+UPLOAD = _feed("upload 17", "/uploads/17", _DOCUMENT, _oncolake=_ABOUT)
+PATIENT = _feed("one patient", "/patients/PCa-268768370567", _DOCUMENT)
+USE_CASE = _feed(
+    "use case 3", "/usecases/3", _DOCUMENT, next_url=f"{_BASE}/usecases/3?cursor=AAAAAAAAABGlmOIqC0c"
+)
 #: ``responses`` of the list of an upload's problems.
 PROBLEMS = _listed(
     "A page of violations and problems", "application/json", _PROBLEMS_SCHEMA, _PROBLEMS_EXAMPLE

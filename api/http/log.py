@@ -61,7 +61,7 @@ class Logged:
 
 def _asked(scope: Scope) -> tuple[str, str]:
     method = scope["method"] if scope["method"].isalpha() else "?"
-    return method, getattr(scope.get("route"), "path", "(no such route)")
+    return method, getattr(scope.get("route"), "path_format", "(no such route)")
 
 
 def _told(scope: Scope) -> str:

@@ -23,6 +23,12 @@ _SHIPPED = files("api.http").joinpath("policy.rego")
 _NOBODY = Principal("nobody", None, frozenset(), frozenset())
 #: Decisions that are kept, and for how many seconds: an OPA server's policy may change at any time.
 _KEPT, _OPA_SECONDS = 4096, 30.0
+#: Questions that an OPA server is asked at once: a few of a worker's 40 threads. The others go on with
+#: requests whose decisions are kept.
+_AT_ONCE = 8
+#: Seconds that an OPA server may take to connect and between two pieces of its answer; those that others
+#: wait for their turn. After that they are refused.
+_PAUSE, _PATIENCE = 1.0, 1.0
 _MESSAGE = re.compile(r"\(errormsg \d+:([^()]+)\)")
 _PLACE = re.compile(r"\(errorast \|(\d+)\|")
 
@@ -138,10 +144,39 @@ class _Opa:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._begun: list[float] = []
+        """When each question that is being asked began."""
+        self._is_prompt = True
+        """Whether the last answer came soon: nobody waits behind a server that is slow or away."""
+        self._changed = threading.Condition()
 
     def __call__(self, question: dict[str, Any]) -> Any:
+        began = self._take_turn()
+        answered = False
         try:
-            answer = fetch(self._url, {"input": question})
+            answer = fetch(self._url, {"input": question}, _PAUSE)
+            answered = True
         except FetchError as error:
             raise _Unanswered(str(error)) from error
+        finally:
+            self._end_turn(began, answered)
         return answer.get("result") if isinstance(answer, dict) else None
+
+    def _take_turn(self) -> float:
+        """Wait until fewer than ``_AT_ONCE`` are asking, and not long. The moment, for ``_end_turn``."""
+        with self._changed:
+            came = time.monotonic()
+            while len(self._begun) >= _AT_ONCE:
+                left = min(came, *self._begun) + _PATIENCE - time.monotonic()
+                if left <= 0 or not self._is_prompt:
+                    raise _Unanswered(f"'{self._url}' is still busy with the questions of others")
+                self._changed.wait(left)
+            began = time.monotonic()
+            self._begun.append(began)
+            return began
+
+    def _end_turn(self, began: float, answered: bool) -> None:
+        with self._changed:
+            self._begun.remove(began)
+            self._is_prompt = answered and time.monotonic() - began < _PATIENCE
+            self._changed.notify_all()

@@ -15,7 +15,7 @@ from api.http.access import saw
 from api.http.errors import NOT_COVERED, ApiError
 from api.http.feeds import about_upload, answer, curation_item, document_item, upload_item
 from api.http.lake import Shared
-from api.http.listed import FEED, PROBLEMS
+from api.http.listed import NEWEST, PATIENT, PROBLEMS, UPLOAD, USE_CASE
 from api.http.pages import Asked, Paged, json_bytes
 from etl import curation, feed
 from etl.plan import Plan
@@ -43,7 +43,7 @@ _UseCase = Annotated[
 _Form = Annotated[str | None, Query(max_length=200, description="Of these forms, the one of this name")]
 
 
-@router.get("/feed.json", responses=FEED, response_class=Response)
+@router.get("/feed.json", summary="Newest uploads", responses=NEWEST, response_class=Response)
 @router.head("/feed.json", include_in_schema=False)
 def read_newest(asked: Paged, lake: Shared) -> Response:
     """The newest uploads, without their documents."""
@@ -56,7 +56,7 @@ def read_newest(asked: Paged, lake: Shared) -> Response:
     return asked.unchanged(tag) or answer(asked, tag, "Oncolake: newest uploads", items, page.after)
 
 
-@router.get("/uploads/{id}", responses=FEED, response_class=Response)
+@router.get("/uploads/{id}", summary="Documents of an upload", responses=UPLOAD, response_class=Response)
 @router.head("/uploads/{id}", include_in_schema=False)
 def read_upload(request: Request, asked: Paged, lake: Shared, upload_id: _UploadId) -> Response:
     """The documents that an upload brought, in its order: each as it was then."""
@@ -73,7 +73,9 @@ def read_upload(request: Request, asked: Paged, lake: Shared, upload_id: _Upload
         )
 
 
-@router.get("/patients/{patientID:path}", responses=FEED, response_class=Response)
+@router.get(
+    "/patients/{patientID:path}", summary="Documents of a patient", responses=PATIENT, response_class=Response
+)
 @router.head("/patients/{patientID:path}", include_in_schema=False)
 def read_patient(request: Request, asked: Paged, lake: Shared, patient_id: _PatientId) -> Response:
     """Every version of every document of a patient, newest first."""
@@ -88,7 +90,9 @@ def read_patient(request: Request, asked: Paged, lake: Shared, patient_id: _Pati
         return _documents(request, connection, lake.plan, asked, page, "Oncolake: one patient")
 
 
-@router.get("/usecases/{use_case:path}", responses=FEED, response_class=Response)
+@router.get(
+    "/usecases/{use_case:path}", summary="Cases of a use case", responses=USE_CASE, response_class=Response
+)
 @router.head("/usecases/{use_case:path}", include_in_schema=False)
 def read_use_case(
     request: Request, asked: Paged, lake: Shared, use_case: _UseCase, form: _Form = None
@@ -105,7 +109,9 @@ def read_use_case(
         return _documents(request, connection, lake.plan, asked, page, f"Oncolake: {kind} {use_case}")
 
 
-@router.get("/uploads/{id}/problems", responses=PROBLEMS, response_class=Response)
+@router.get(
+    "/uploads/{id}/problems", summary="Problems of an upload", responses=PROBLEMS, response_class=Response
+)
 @router.head("/uploads/{id}/problems", include_in_schema=False)
 def read_problems(request: Request, asked: Paged, lake: Shared, upload_id: _UploadId) -> Response:
     """Why records of an upload were rejected, and which values of the others did not arrive."""

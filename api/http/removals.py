@@ -14,6 +14,7 @@ from api.http.errors import NOT_COVERED, ApiError
 from api.http.examples import refusals
 from api.http.lake import Shared
 from api.http.principal import Access
+from api.http.queries import refuse_unknown
 from etl.withdraw import (
     NotThere,
     NotWithdrawn,
@@ -60,10 +61,16 @@ class RemovedUpload(Removed):
     not_loaded: list[NotLoaded] = Field(description="Those of them that could not be loaded", examples=[[]])
 
 
-_REFUSALS: dict[int | str, dict[str, Any]] = refusals(400, 401, 403, 404, 409, 422, 503)
+def _responses(**removed: Any) -> dict[int | str, dict[str, Any]]:
+    gone = {"description": "It is gone", "content": {"application/json": {"example": removed}}}
+    return {200: gone, **refusals(400, 401, 403, 404, 409, 422, 503)}
 
 
-@router.delete("/patients/{patientID:path}", summary="Withdraw a patient", responses=_REFUSALS)
+_PATIENT = _responses(documents=2, rows=61, cases=1, person_id=7)
+_UPLOAD = _responses(documents=3, rows=61, cases=2, upload_id=17, fallen_back=1, not_loaded=[])
+
+
+@router.delete("/patients/{patientID:path}", summary="Withdraw a patient", responses=_PATIENT)
 def remove_patient(
     request: Request,
     access: Removing,
@@ -78,6 +85,7 @@ def remove_patient(
     ],
 ) -> RemovedPatient:
     """Remove every document, row and mention of a patient (GDPR, article 17); a tombstone stays."""
+    refuse_unknown(request)
     if not storable(patient_id):
         raise ApiError(404, _NOT_THERE)
     if patient_id and patient_id.lower() in (request.headers.get(REQUEST_ID) or "").lower():
@@ -91,7 +99,7 @@ def remove_patient(
     return RemovedPatient(person_id=done.person_id or 0, **_counts(done))
 
 
-@router.delete("/uploads/{id}", summary="Withdraw an upload", responses=_REFUSALS)
+@router.delete("/uploads/{id}", summary="Withdraw an upload", responses=_UPLOAD)
 def remove_upload(
     request: Request,
     access: Removing,
@@ -101,6 +109,7 @@ def remove_upload(
     ],
 ) -> RemovedUpload:
     """Remove what an upload brought, as if it had never come. Its cases fall back to what is left of them."""
+    refuse_unknown(request)
     try:
         with lake.connection() as connection:
             done = withdraw_upload(connection, upload_id, lake.plan, _remover(access))

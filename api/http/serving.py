@@ -1,5 +1,6 @@
 """Serving: the application under uvicorn, in one process or several, until it is told to stop."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -82,8 +83,8 @@ def listen(serving: Serving) -> socket.socket:
         listening.bind((serving.host, serving.port))
         listening.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or "there is no such port"
         listening.close()
+        why = _why_not(error)
         raise SettingsError(f"cannot listen on {serving.host} port {serving.port}: {why}") from None
     return listening
 
@@ -152,6 +153,16 @@ def _await_end(parent: multiprocessing.process.BaseProcess) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _why_not(error: Exception) -> str:
+    """Why a socket cannot be had, and which option to change."""
+    number, why = getattr(error, "errno", None), getattr(error, "strerror", None)
+    if number == errno.EADDRINUSE:
+        return f"{why}; give another --port, or 0 for any that is free"
+    if number == errno.EACCES:
+        return f"{why}; give a --port from 1024"
+    return f"{why}; give another --host" if why else "there is no such port; give a --port up to 65535"
+
+
 def _check_certificate(serving: Serving) -> None:
     if serving.certificate is None:
         return
@@ -159,9 +170,19 @@ def _check_certificate(serving: Serving) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(serving.certificate, serving.key, password=lambda: "")
     except ssl.SSLError as error:
+        why = error.reason or _lacking(serving.certificate, serving.key)
         raise SettingsError(
-            f"'{serving.certificate}' and '{serving.key}' are no certificate with its key ({error.reason})"
+            f"'{serving.certificate}' and '{serving.key}' are no certificate with its key ({why})"
         ) from None
     except OSError as error:
         files = f"'{serving.certificate}' and '{serving.key}'"
         raise SettingsError(f"the TLS files {files} cannot be read: {error.strerror}") from None
+
+
+def _lacking(certificate: Path, key: Path | None) -> str:
+    """What OpenSSL misses in the two files, where it does not say it."""
+    if b"CERTIFICATE-----" not in certificate.read_bytes():
+        return "--certificate has no certificate in it"
+    if key is not None and b"PRIVATE KEY-----" not in key.read_bytes():
+        return "--key has no private key in it"
+    return "one of them cannot be read as PEM"

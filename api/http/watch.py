@@ -21,6 +21,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -37,6 +38,8 @@ from omop_schema.embedded.postmaster import process_exists
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 router = APIRouter(tags=["Watching"])
+# A series more for each, with the moment of its first count: several workers tell none.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _EXAMPLE = """# HELP oncolake_uploads_total Uploads by their first outcome
 # TYPE oncolake_uploads_total counter
@@ -135,7 +138,11 @@ class Watched:
             self.metrics.answered(scope["method"], route, status, time.perf_counter() - began)
 
 
-@router.get("/healthz", responses={200: {"content": {"application/json": {"example": {"status": "alive"}}}}})
+@router.get(
+    "/healthz",
+    summary="Whether the process lives",
+    responses={200: {"content": {"application/json": {"example": {"status": "alive"}}}}},
+)
 @router.head("/healthz", include_in_schema=False)
 async def is_alive() -> dict[str, str]:
     """The process lives. It asks nobody else, and needs no token."""
@@ -144,6 +151,7 @@ async def is_alive() -> dict[str, str]:
 
 @router.get(
     "/readyz",
+    summary="Whether it can serve",
     responses={
         200: {
             "content": {
@@ -183,6 +191,7 @@ def is_ready(request: Request) -> dict[str, str]:
 
 @router.get(
     "/metrics",
+    summary="Counts for Prometheus",
     response_class=Response,
     responses={200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}, "example": _EXAMPLE}}}},
 )

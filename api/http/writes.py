@@ -20,6 +20,7 @@ from api.http.bodies import Body, received
 from api.http.errors import NOT_COVERED, ApiError
 from api.http.lake import Lake, Shared
 from api.http.principal import Access
+from api.http.queries import refuse_unknown
 from api.http.watch import Metrics
 from api.http.write_examples import CURATION_BODY, CURATION_RESPONSES, USECASE_BODY, USECASE_RESPONSES
 from etl.curation import Curation, curate
@@ -61,6 +62,7 @@ async def post_usecase(
 
     The same bytes again are the same upload, and get the same answer with ``repeated``.
     """
+    refuse_unknown(request)
     sender = sender_of(access)
     async with received(request) as body:
         if validate:
@@ -78,6 +80,7 @@ async def post_curation(
     request: Request, access: Writing, lake: Shared, key: IdempotencyKey = None
 ) -> Response:
     """Land what the curation tool says of a motion correction or a coregistration (D4.4, Appendix B)."""
+    refuse_unknown(request)
     sender = sender_of(access)
     async with received(request) as body:
         return await run_in_threadpool(_curate, request, lake, body, sender, key)
@@ -128,7 +131,7 @@ def store(
     )
     saw(request, upload_id=posted.upload_id)
     _count(request, posted)
-    if not posted.cases:
+    if not (posted.cases or posted.withdrawn):
         raise _refusal(posted.foreign, posted.violations, posted.upload_id)
     return _answer(Stored.of(posted), 200 if posted.whole else 202)
 

@@ -90,3 +90,11 @@ def test_conflicts_are_409_with_the_next_step(client: httpx.Client, lake: Engine
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
     assert "try again when it is finished" in answer.json()["detail"]
     assert client.delete("/uploads/none").status_code == 422
+
+
+def test_an_unknown_parameter_removes_nothing(client: httpx.Client) -> None:
+    upload = posted(client, "P1")
+    for path in ("/patients/P1?dry_run=1", f"/uploads/{upload}?dry_run=1"):
+        answer = client.delete(path)
+        assert (answer.status_code, "this address takes none" in answer.json()["detail"]) == (400, True)
+    assert client.get("/patients/P1").status_code == 200

@@ -147,9 +147,9 @@ def test_the_printed_lines_work_as_printed_and_so_does_a_token(
         assert service.ask("GET", "/uploads/999", **chosen, Authorization="Bearer a b")[0] == 400
         assert stop(service) == 0
     log = "".join(service.said)
-    assert "GET /patients/{patientID:path} 200" in log
-    assert "DELETE /patients/{patientID:path} 200" in log
-    assert re.search(r"GET /patients/\{patientID:path\} 200 \d+ ms 127\.0\.0\.1 [0-9a-f-]{36}\n", log)
+    assert "GET /patients/{patientID} 200" in log
+    assert "DELETE /patients/{patientID} 200" in log
+    assert re.search(r"GET /patients/\{patientID\} 200 \d+ ms 127\.0\.0\.1 [0-9a-f-]{36}\n", log)
     assert re.search(r"GET /uploads/\{id\} 404 \d+ ms 127\.0\.0\.1 -\n", log), "the client chose its id"
     assert "GET (no such route) 404" in log
     assert "Named-In-No-Log" not in log
@@ -338,3 +338,42 @@ def test_a_token_needs_the_issuer(run: Run, monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("ONCOLAKE_HOME", str(tmp_path / "home"))
     said = run("token")
     assert (said.code, "`oncolake serve --dev` makes it" in said.err) == (2, True)
+
+
+def test_what_cannot_be_listened_with_says_what_to_change(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("ISSUER", "KEYS"):
+        monkeypatch.setenv(f"ONCOLAKE_{name}", "")
+    monkeypatch.setenv("ONCOLAKE_HOME", str(tmp_path / "home"))
+
+    def said(*arguments: object) -> str:
+        for name in ("ISSUER", "KEYS"):
+            monkeypatch.setenv(f"ONCOLAKE_{name}", "")
+        found = run("serve", "--dev", *arguments)
+        assert (found.code, len(found.err.splitlines())) == (2, 1)
+        return found.err
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "give another --port" in said("--port", taken.getsockname()[1])
+    certificate, key = tls_files(tmp_path)
+    empty = tmp_path / "empty.pem"
+    empty.touch()
+    for files, words in (
+        ((key, certificate), "(--certificate has no certificate in it)"),
+        ((empty, key), "(--certificate has no certificate in it)"),
+        ((certificate, certificate), "(--key has no private key in it)"),
+    ):
+        told = said("--port", 0, "--certificate", files[0], "--key", files[1])
+        assert words in told
+        assert "None" not in told
+
+
+def test_a_misspelt_setting_is_warned_of(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ONCOLAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ONCOLAKE_ISSUER", raising=False)
+    monkeypatch.setenv("ONCOLAKE_ISUER", "https://secret.example")
+    said = run("serve")
+    warned, refused = said.err.splitlines()
+    assert warned == "Warning: ONCOLAKE_ISUER is no setting; did you mean ONCOLAKE_ISSUER?"
+    assert (said.code, "ONCOLAKE_ISSUER is not set" in refused) == (2, True)

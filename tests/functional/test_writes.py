@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import orjson
@@ -13,6 +13,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
+from etl.read import read
+from etl.withdraw import Remover, withdraw_patient
 from tests.posting import app_on, figure, query
 from tests.serving import served
 
@@ -353,3 +355,41 @@ def test_thirty_two_clients_with_one_patient_leave_one_result(client: httpx.Clie
     (measurements,) = {case["rows"]["measurement"] for case in told if case["loaded"]}
     assert query(lake, "SELECT count(*) FROM omop.measurement") == [(measurements,)]
     assert query(lake, "SELECT count(*) FROM omop.person") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/usecases?Validate=only", "'validate' alone"),
+        ("/usecases?validate=only&dry_run=1", "'validate' alone"),
+        ("/usecases?Secret-1", "'validate' alone"),
+        ("/curationMeta?validate=only", "takes none"),
+    ],
+)
+def test_an_unknown_parameter_stores_nothing(
+    client: httpx.Client, lake: Engine, path: str, known: str
+) -> None:
+    body = is_problem(send(client, figure(), path), 400)
+    assert known in body["detail"]
+    assert "Secret" not in body["detail"]
+    assert query(lake, "SELECT count(*) FROM lake.uploads") == [(0,)]
+
+
+def test_what_was_withdrawn_before_the_answer_is_told_as_that(
+    client: httpx.Client, lake: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(stream: BinaryIO) -> Iterator[Any]:
+        with lake.connect() as connection:
+            withdraw_patient(connection, "P1", Remover("root"))
+        return read(stream)
+
+    monkeypatch.setattr("etl.post.read", meanwhile)
+    response = send(client, figure("P1"))
+    assert (response.status_code, response.json()) == (
+        202,
+        {"upload_id": 1, "outcome": "withdrawn", "repeated": False, "cases": [], "violations": []},
+    )
+    assert client.get("/uploads/1").json()["_oncolake"]["outcome"] == "withdrawn"
+    both = send(client, [figure("P1"), figure("P2")])
+    assert (both.status_code, both.json()["outcome"]) == (202, "partial")
+    assert [each["record"] for each in both.json()["cases"]] == [2]

@@ -5,21 +5,23 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from etl.ingest import load_pending
+from etl.ingest import MOST_SHOWN, load_pending
 from etl.land import FOREIGN, Rejection
 from etl.plan import CaseKey, Plan
 from etl.post import Posted, made_of, post
+from etl.read import read
 from etl.receive import KeyReused, Sender
 from etl.rehearse import Rehearsal, rehearse
 from etl.validate import Validator
-from etl.withdraw import Remover, withdraw_upload
+from etl.withdraw import NotThere, Remover, withdraw_patient, withdraw_upload
 from omop_schema.database import DatabaseBusy
 from tests.plans import PLAN, case, install, renewed
 
@@ -304,3 +306,31 @@ def test_a_deadlock_is_tried_again(connection: Connection) -> None:
     posted = send(connection, case())
     assert (posted.whole, posted.cases[0].version) == (True, 1)
     assert query(connection, "SELECT last_value FROM public.tries") == [(3,)]
+
+
+def test_what_is_withdrawn_before_the_answer_is_no_others(
+    base: Engine, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(stream: BinaryIO) -> Iterator[Any]:
+        with base.connect() as other, suppress(NotThere):
+            withdraw_patient(other, "P1", Remover("root"))
+        return read(stream)
+
+    send(connection, case("P9"), sender=UKE)
+    monkeypatch.setattr("etl.post.read", meanwhile)
+    found = send(connection, case("P1"))
+    assert (found.outcome, found.withdrawn, found.cases, found.violations) == ("withdrawn", 1, (), ())
+    assert (found.whole, found.foreign) == (False, False)
+    beside = send(connection, case("P1"), case("P9"), case("P2", age="old"))
+    assert (beside.outcome, beside.withdrawn, beside.foreign) == ("withdrawn", 1, False)
+    assert [each.position for each in beside.violations] == [2, 3]
+    beside = send(connection, case("P1"), case("P2"))
+    assert (beside.outcome, beside.withdrawn, beside.whole) == ("partial", 1, False)
+    refused = send(connection, case("P9"))
+    assert (refused.outcome, refused.withdrawn, refused.foreign) == ("rejected", 0, True)
+
+
+def test_of_more_reasons_than_are_told_none_is_a_withdrawal(connection: Connection) -> None:
+    wrong = [case(f"P{number}", age="old") for number in range(MOST_SHOWN + 5)]
+    found = send(connection, *wrong)
+    assert (found.outcome, found.withdrawn, found.rejected) == ("rejected", 0, MOST_SHOWN + 5)

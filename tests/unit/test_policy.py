@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,76 @@ def test_an_opa_server_that_is_away_is_503() -> None:
         policy = Policy(read_settings(issuer=ISSUER, opa_url=opa.address))
     with pytest.raises(ApiError, match="cannot be decided now"):
         policy.reach(somebody(["admins"]), READ, "read")
+
+
+def asked_at_once(policy: Policy, count: int) -> list[Reach | int]:
+    """The answers to so many principals at once, by number; a refusal's status."""
+
+    def ask(number: int) -> Reach | int:
+        try:
+            return policy.reach(somebody(["admins"], organisation=f"o{number}"), READ, "read")
+        except ApiError as error:
+            assert (error.headers or {}) == {"Retry-After": "5"}
+            return error.status
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(ask, range(count)))
+
+
+def test_a_slow_opa_server_does_not_take_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "_PAUSE", 60)
+    with site() as opa:
+        opa.answers["/"] = {"result": "all"}
+        policy = Policy(read_settings(issuer=ISSUER, opa_url=opa.address))
+        known = somebody(["admins"], organisation="known")
+        policy.reach(known, READ, "read")
+        opa.held.clear()
+        with ThreadPoolExecutor(policies._AT_ONCE) as pool:
+            try:
+                asking = [
+                    pool.submit(policy.reach, somebody(organisation=f"slow{number}"), READ, "read")
+                    for number in range(policies._AT_ONCE)
+                ]
+                opa.awaited(1 + policies._AT_ONCE)
+                monkeypatch.setattr(policies, "_PATIENCE", 0.05)
+                # More than a worker has threads, while none of the questions before them is answered.
+                assert asked_at_once(policy, 60) == [503] * 60
+                assert policy.reach(known, READ, "read") == "all", "what is kept waits for nobody"
+                assert len(opa.asked) == 1 + policies._AT_ONCE
+            finally:
+                opa.held.set()
+            assert [each.result() for each in asking] == ["all"] * policies._AT_ONCE
+        monkeypatch.setattr(policies, "_PATIENCE", 60)
+        assert policy.reach(somebody(organisation="later"), READ, "read") == "all"
+        # It is prompt again: more than are asked at once wait for their turn, and all get it.
+        assert asked_at_once(policy, 3 * policies._AT_ONCE) == ["all"] * 3 * policies._AT_ONCE
+
+
+def test_nobody_waits_behind_an_opa_server_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "_PAUSE", 60)
+    monkeypatch.setattr(policies, "_PATIENCE", 60)
+    with site() as opa:
+        opa.answers["/"] = 500
+        policy = Policy(read_settings(issuer=ISSUER, opa_url=opa.address))
+        assert asked_at_once(policy, 1) == [503]
+        opa.held.clear()
+        with ThreadPoolExecutor(policies._AT_ONCE) as pool:
+            try:
+                asking = pool.submit(asked_at_once, policy, policies._AT_ONCE)
+                opa.awaited(1 + policies._AT_ONCE)
+                assert asked_at_once(policy, 20) == [503] * 20
+            finally:
+                opa.held.set()
+            assert asking.result() == [503] * policies._AT_ONCE
+
+
+def test_an_opa_server_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "_PAUSE", 0.1)
+    with site() as opa:
+        opa.answers["/"] = {"result": "all"}
+        opa.held.clear()
+        policy = Policy(read_settings(issuer=ISSUER, opa_url=opa.address))
+        try:
+            assert asked_at_once(policy, 1) == [503]
+        finally:
+            opa.held.set()
