@@ -42,7 +42,9 @@ def change(folder: Path, file: str, *changes: tuple[str, str]) -> None:
 
 def lineage(lake: Engine, case_id: int) -> dict[int, dict[str, Any]]:
     """What lake.lineage says of every row of a case that is there, by row id."""
-    ids = " UNION ALL ".join(f"SELECT {name}_id AS id FROM omop.{name}" for name in TARGETS)
+    ids = " UNION ALL ".join(
+        f"SELECT {one.id_column} AS id FROM omop.{name}" for name, one in TARGETS.items()
+    )
     query = text(
         f"SELECT id, l.* FROM ({ids}) AS r LEFT JOIN lake.lineage(id) AS l ON true WHERE id >> 32 = :c"
     )

@@ -127,7 +127,9 @@ CONCEPTS = {
     "person": "gender_concept_id",
     "observation_period": "period_type_concept_id",
     "episode_event": "episode_event_field_concept_id",
-    **{name: target.concept_column for name, target in TARGETS.items()},
+    "radiology_occurrence": "device_concept_id",
+    "radiology_image": "radiology_phase_concept_id",
+    **{name: target.concept_column for name, target in TARGETS.items() if target.concept_column},
 }
 
 
@@ -142,7 +144,7 @@ def by_concept(found: Changed) -> dict[tuple[str, int], Changes]:
 
 def cases_of(found: Changed) -> set[int]:
     keys = {
-        table: "episode_id" if table == "episode_event" else f"{table}_id"
+        table: TARGETS[table].id_column if table in TARGETS else "episode_id"
         for table in found
         if table not in ("person", "observation_period")
     }
