@@ -22,6 +22,8 @@ class Match(NamedTuple):
     kind: Literal["uid", "text", "name", "date"]
     sql: str
     """What is compared: a column, or the text or the date that an index has."""
+    few: bool = True
+    """Whether one value has few studies, in a lake however large."""
 
 
 class Attribute(NamedTuple):
@@ -66,8 +68,8 @@ def _name(keyword: str) -> Match:
     return Match("name", f"study.attributes ->> '{keyword}'")
 
 
-def _text(sql: str) -> Match:
-    return Match("text", sql)
+def _text(sql: str, few: bool = True) -> Match:
+    return Match("text", sql, few)
 
 
 _MODALITIES = (
@@ -108,7 +110,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "study",
         "all",
         ("AnatomicRegionsInStudyCodeSequence", "00080063", "SQ", None, None),
-        ("StudyDescription", "00081030", "LO", _DESCRIPTION, _text(_DESCRIPTION)),
+        ("StudyDescription", "00081030", "LO", _DESCRIPTION, _text(_DESCRIPTION, few=False)),
         ("ProcedureCodeSequence", "00081032", "SQ", None, None),
         ("NameOfPhysiciansReadingStudy", "00081060", "PN", None, None),
         ("AdmittingDiagnosesDescription", "00081080", "LO", None, None),
@@ -124,7 +126,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "series",
         "always",
         *_common(),
-        ("Modality", "00080060", "CS", "series.modality", _text("series.modality")),
+        ("Modality", "00080060", "CS", "series.modality", _text("series.modality", few=False)),
         ("SeriesDescription", "0008103E", "LO", "series.series_description", None),
         ("SeriesInstanceUID", "0020000E", "UI", _SERIES_UID, Match("uid", _SERIES_UID)),
         ("NumberOfSeriesRelatedInstances", "00201209", "IS", "series.image_count", None),
@@ -148,7 +150,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "named",
         ("ImageType", "00080008", "CS", _TYPES, None),
         ("Manufacturer", "00080070", "LO", "series.manufacturer", None),
-        ("ManufacturerModelName", "00081090", "LO", _MODEL, _text(_MODEL)),
+        ("ManufacturerModelName", "00081090", "LO", _MODEL, _text(_MODEL, few=False)),
         ("BodyPartExamined", "00180015", "CS", "series.body_part_examined", None),
         ("MRAcquisitionType", "00180023", "CS", "series.mr_acquisition_type", None),
         ("SliceThickness", "00180050", "DS", "series.image_slice_thickness", None),

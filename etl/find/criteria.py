@@ -17,6 +17,7 @@ from omop_schema.image_search import bare, having, plain, words
 _LONGEST = 10_240
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _UIDS = re.compile(r"[,\\]")
+_RANGE = re.compile(r"[<>]=")
 _DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 
 
@@ -33,6 +34,8 @@ class Criterion:
     """A condition on the tables ``study``, ``series`` and ``person``."""
     values: dict[str, Any]
     """Of its parameters."""
+    few: bool
+    """Whether few studies fit, in a lake however large."""
 
 
 def criterion(attribute: Attribute, value: str, *, fuzzy: bool = False, name: str | None = None) -> Criterion:
@@ -49,7 +52,8 @@ def criterion(attribute: Attribute, value: str, *, fuzzy: bool = False, name: st
     make = {"uid": _uid, "text": _text, "name": _beginnings if fuzzy else _name, "date": _date}
     name = name or attribute.keyword.lower()
     sql, values = make[attribute.match.kind](attribute.match.sql, value.strip(), name)
-    return Criterion(attribute, sql, values)
+    few = attribute.match.few and not fuzzy and len(values) == 1 and not _RANGE.search(sql)
+    return Criterion(attribute, sql, values, few)
 
 
 _Condition = tuple[str, dict[str, Any]]

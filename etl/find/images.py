@@ -40,7 +40,7 @@ def find(connection: Connection, viewer: Viewer, search: Search) -> list[Found]:
     for each in search.criteria:
         values |= each.values
     with connection.begin():
-        connection.execute(_QUICKLY if viewer.everything else _QUICKLY_MINE)
+        connection.execute(_QUICKLY if viewer.everything or _is_narrow(search) else _QUICKLY_MINE)
         rows = connection.execute(_statement(viewer, search), values).all()
     return [Found(row[0], row[1:]) for row in rows]
 
@@ -49,9 +49,13 @@ def _statement(viewer: Viewer, search: Search) -> TextClause:
     key = _KEYS[search.level]
     needed = " ".join(each.sql for each in search.criteria)
     source = _tables(search.level, needed)
+    conditions = [each.sql for each in search.criteria]
     if not viewer.everything:
-        source += f" JOIN ({_MINE}) AS mine ON mine.radiology_occurrence_id = {key[0]}"
-    where = " AND ".join(each.sql for each in search.criteria) or "true"
+        if _is_narrow(search):
+            conditions.append(_OWNED.format(search.level))
+        else:
+            source += f" JOIN ({_MINE}) AS mine ON mine.radiology_occurrence_id = {key[0]}"
+    where = " AND ".join(conditions) or "true"
     told = ", ".join(f"{each.sql} AS v{number}" for number, each in enumerate(search.told))
     order = ", ".join(f"{each} DESC" for each in key)
     return text(
@@ -60,6 +64,10 @@ def _statement(viewer: Viewer, search: Search) -> TextClause:
         f" SELECT {search.level}.person_id, {told} FROM page JOIN ({_tables(search.level, _WHOLE)})"
         f" ON page.{key[-1].partition('.')[2]} = {key[-1]} ORDER BY {order}"
     )
+
+
+def _is_narrow(search: Search) -> bool:
+    return any(each.few for each in search.criteria)
 
 
 def _tables(level: Level, needed: str) -> str:
@@ -90,7 +98,11 @@ _JOINS: dict[Level, dict[str, str]] = {
     },
 }
 _WHOLE = "study. person."
-# Found first, newest first.
+_OWNED = (
+    "EXISTS (SELECT FROM lake.cases"
+    " WHERE cases.person_id = {}.person_id AND cases.organisation = :organisation)"
+)
+# Found first, newest first, where much may fit that is others'.
 _MINE = """
     SELECT radiology_occurrence_id FROM omop.radiology_occurrence
     WHERE person_id IN (SELECT person_id FROM lake.cases WHERE organisation = :organisation)
