@@ -43,13 +43,16 @@ _LEFT = State.LEFT
 _SEQUENCES: Memory[Checked] = Memory()
 
 
-def check(dataset: Dataset, elements: Elements) -> Checked:
-    """What of a header still identifies the patient, sequences and file meta information included."""
+def check(dataset: Dataset, elements: Elements, meta: Elements | None = None) -> Checked:
+    """What of a header still identifies the patient, sequences included.
+
+    ``meta`` is the file meta information; without it, it is looked for in the dataset.
+    """
     checked = Checked({}, set())
     claims = _claims(dataset, elements)
-    meta = getattr(dataset, "file_meta", None)
-    if meta is not None:
-        _look(meta, elements_of(meta), claims, checked)
+    if meta is None:
+        meta = elements_of(getattr(dataset, "file_meta", None) or Dataset())
+    _look(dataset, meta, claims, checked)
     _look(dataset, elements, claims, checked)
     if SERIES_UID in elements and told(elements, _IDENTITY_REMOVED).upper() != "YES":
         checked.findings.add(_plain(_IDENTITY_REMOVED, "is not YES"))

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from etl.dicom.check import PATIENT_ID, SERIES_UID, Finding, check, told
 from etl.dicom.describe import collected, describe, sources_of
 from etl.dicom.elements import elements_of
+from etl.dicom.headers import Header
 from etl.dicom.judge import State
 from etl.dicom.sources import why_unreadable
 
@@ -86,10 +87,10 @@ class Group:
     loose: Places = field(default_factory=Places)
     """Headers that belong to no series, such as a DICOMDIR."""
 
-    def add(self, name: str, dataset: Dataset) -> None:
+    def add(self, name: str, header: Header) -> None:
         """One more header. Raises what pydicom does of a broken one; then the group is as it was."""
-        elements = elements_of(dataset)
-        checked = check(dataset, elements)
+        dataset, elements = header.dataset, elements_of(header.dataset)
+        checked = check(dataset, elements, header.meta)
         uid = told(elements, SERIES_UID)
         part = self._part(dataset, elements, self.series.get(uid)) if uid else None
         self.headers += 1

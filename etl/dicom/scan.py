@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 from etl.dicom.check import Finding
 from etl.dicom.group import Group, Places
+from etl.dicom.headers import UNREADABLE
 from etl.dicom.judge import State
 from etl.dicom.policy import policy
-from etl.dicom.sources import NO_DICOM, UNREADABLE, Source, from_json, quietly, source_at
+from etl.dicom.sources import NO_DICOM, Source, from_json, quietly, source_at
 from etl.read import Unreadable, records
 
 #: Headers that a process reads before it reports.

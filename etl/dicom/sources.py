@@ -5,40 +5,19 @@ Only headers are read, zips member by member without unpacking them.
 
 import logging
 import os
-import struct
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
-from pydicom import dcmread
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 
-#: What pydicom and zipfile raise on a file that is broken, or is something else.
-UNREADABLE = (
-    InvalidDicomError,
-    BytesLengthException,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
-#: Bytes that are read at once: few headers are longer.
-_START = 1 << 16
+from etl.dicom.headers import Header, read_header
+
 NO_DICOM = "no DICOM"
 #: Attributes of the JSON model that hold pixels; none of them is read from files either.
 _PIXELS = ("7FE00010", "7FE00008", "7FE00009")
@@ -51,7 +30,7 @@ class Source(Protocol):
     def names(self) -> list[str]:
         """Every name, in an order that is the same each time."""
 
-    def read(self, name: str) -> Dataset:
+    def read(self, name: str) -> Header:
         """The header of that name. Raises one of UNREADABLE."""
 
     def close(self) -> None:
@@ -82,10 +61,10 @@ class Folder:
                 if (path := Path(place, name)).is_file():
                     yield str(path.relative_to(self._root))
 
-    def read(self, name: str) -> Dataset:
+    def read(self, name: str) -> Header:
         """The header of a file."""
         with (self._root / name).open("rb") as file:
-            return _header(file)
+            return read_header(file)
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -113,36 +92,16 @@ class Archive:
         """The members' names. Raises BadZipFile."""
         return sorted({info.filename for info in self._zip().infolist() if not info.is_dir()})
 
-    def read(self, name: str) -> Dataset:
+    def read(self, name: str) -> Header:
         """The header of a member."""
         with self._zip().open(name) as member:
-            return _header(member)
+            return read_header(member)
 
     def close(self) -> None:
         """Close the zip."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
-
-
-def _header(file: IO[bytes]) -> Dataset:
-    """The header at the start of an open file."""
-    # pydicom asks for a few bytes at a time, which memory answers much faster than a file, let alone a zip.
-    start = BytesIO(file.read(_START))
-    whole = start.getbuffer().nbytes < _START
-    try:
-        dataset = dcmread(start, stop_before_pixels=True)
-    except InvalidDicomError:
-        raise
-    except UNREADABLE:
-        if whole:
-            raise
-    else:
-        # It stopped before the pixels: nothing of the header lies beyond the start.
-        if whole or start.tell() < _START:
-            return dataset
-    file.seek(0)
-    return dcmread(file, stop_before_pixels=True)
 
 
 def source_at(path: Path) -> Source:
@@ -160,10 +119,10 @@ def _refuse(error: OSError) -> None:
     raise NotFound(f"'{error.filename}' cannot be read: {error.strerror}")
 
 
-def from_json(dataset: Mapping[str, Any]) -> Dataset:
+def from_json(dataset: Mapping[str, Any]) -> Header:
     """A header of DICOM's JSON model (PS3.18, Annex F). Raises one of UNREADABLE."""
     header = {tag: element for tag, element in dataset.items() if tag.upper() not in _PIXELS}
-    return Dataset.from_json(header, bulk_data_uri_handler=_elsewhere)
+    return Header(Dataset.from_json(header, bulk_data_uri_handler=_elsewhere))
 
 
 def _elsewhere(tag: str, vr: str, uri: str) -> bytes | str:

@@ -49,7 +49,7 @@ def test_every_violation_is_named_without_its_value(way: str, violate: Violate, 
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     if way == "json":
         expected = expected - {"(0002,0003)"}
-        found = checked(from_json(dataset.to_json_dict()))
+        found = checked(from_json(dataset.to_json_dict()).dataset)
     else:
         found = checked(read(dataset))
     assert tags(found) == expected
@@ -129,8 +129,10 @@ def test_a_value_that_stands_elsewhere_is_a_value() -> None:
     plain = header().to_json_dict()
     with quietly():
         found = checked(
-            from_json({**plain, "00420011": {"vr": "OB", "BulkDataURI": "https://example.org/1"}})
+            from_json({**plain, "00420011": {"vr": "OB", "BulkDataURI": "https://example.org/1"}}).dataset
         )
-        text = checked(from_json({**plain, "00204000": {"vr": "LT", "BulkDataURI": "https://example.org/2"}}))
+        text = checked(
+            from_json({**plain, "00204000": {"vr": "LT", "BulkDataURI": "https://example.org/2"}}).dataset
+        )
     assert tags(found) == {"(0042,0011)"}
     assert tags(text) == {"(0020,4000)"}

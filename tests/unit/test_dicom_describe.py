@@ -1,18 +1,25 @@
 """What is kept of a header, as natural JSON."""
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
+from etl.dicom.check import check
 from etl.dicom.describe import collected, describe, plane_of, sources_of
 from etl.dicom.elements import elements_of
+from etl.dicom.headers import Header, read_header
 from etl.dicom.sources import quietly
 from etl.dicom.values import natural
 from tests.dicoms import code, content, header, item, uid
+
+PYDICOM = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
 def described(dataset: Dataset) -> dict[str, Any]:
@@ -156,3 +163,27 @@ def test_a_header_of_pydicom_says_the_same_in_every_transfer_syntax(name: str) -
         found = described(dcmread(file, stop_before_pixels=True))
     assert (found["Modality"], found["Rows"], found["EchoTime"]) == ("MR", 64, 240)
     assert found["PixelSpacing"] == [0.3125, 0.3125]
+
+
+def _told(header_: Header) -> tuple[Any, ...]:
+    elements = elements_of(header_.dataset)
+    found = check(header_.dataset, elements, header_.meta)
+    return describe(header_.dataset, elements), found, sources_of(header_.dataset, elements)
+
+
+def test_headers_are_read_as_dcmread_reads_them() -> None:
+    compared = quick = 0
+    for file in sorted(path for path in PYDICOM.rglob("*") if path.is_file()):
+        with quietly():
+            try:
+                floor = Header(dcmread(file, stop_before_pixels=True))
+            except InvalidDicomError:
+                continue
+            with file.open("rb") as stream:
+                ours = read_header(stream)
+            assert list(elements_of(ours.dataset)) == list(elements_of(floor.dataset)), file
+            assert _told(ours) == _told(floor), file
+        compared += 1
+        quick += ours.meta is not None
+    assert compared > 150
+    assert 100 < quick < compared
