@@ -15,8 +15,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from etl.mapping.tables import TARGETS
-from omop_schema.statements import STATEMENTS
 from omop_schema.database import SETTING
+from omop_schema.statements import STATEMENTS
 from tests.functional.conftest import Run
 
 SAMPLES = Path(__file__).parents[2] / "mappings" / "prostate" / "samples"
