@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Union
 
 from etl.mapping import language
-from etl.mapping.folder import Folder, Keys, Place
+from etl.mapping.concept_use import ConceptUse
+from etl.mapping.folder import Folder, Place
 from etl.mapping.paths import Facts, Segments, absolute
 from etl.mapping.tables import Target
 
@@ -246,19 +247,6 @@ class Anchor:
     scope: Segments
     when: Condition | None
     source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class ConceptUse:
-    """One place of the mapping that names a concept."""
-
-    concept: int
-    name: str | None
-    place: Place
-    table: str
-    column: str
-    keys: Keys = ()
-    """The keys from a YAML file's root down to the concept; a value map's line says where it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from etl.mapping.bound import ConceptUse
+from etl.mapping.concept_use import ConceptUse
 from etl.mapping.findings import Finding, Objection, finding
 from etl.mapping.folder import Folder, Place
 from etl.mapping.tables import COLUMN_DOMAINS, TARGETS

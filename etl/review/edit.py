@@ -8,7 +8,7 @@ from functools import partial
 from importlib.resources.abc import Traversable
 
 from etl.mapping.bind import bind
-from etl.mapping.bound import ConceptUse
+from etl.mapping.concept_use import ConceptUse
 from etl.mapping.folder import read_folder
 from etl.mapping.objections import every_use
 from etl.review.cells import Record, cell, records, value_of

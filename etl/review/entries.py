@@ -8,7 +8,7 @@ from itertools import groupby
 
 from etl.mapping.bind import bind
 from etl.mapping.bind.expressions import CONCEPT
-from etl.mapping.bound import ConceptUse
+from etl.mapping.concept_use import ConceptUse
 from etl.mapping.findings import KINDS, MappingError, Severity, errors
 from etl.mapping.folder import Folder, Place, read_folder
 from etl.mapping.objections import UNKNOWN, LookUp, accepted, every_use, objections

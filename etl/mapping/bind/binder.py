@@ -11,6 +11,7 @@ from etl.mapping.bind.dates import Dates
 from etl.mapping.bind.expressions import Expressions
 from etl.mapping.bind.links import Links, check_case, check_defaults, check_forms
 from etl.mapping.bind.written import Written, written_rules
+from etl.mapping.concept_use import ConceptUse
 from etl.mapping.findings import Finding, errors
 from etl.mapping.folder import Folder
 from etl.mapping.paths import Segments, absolute, resolve, suggestion
@@ -24,7 +25,7 @@ class Binding(NamedTuple):
 
     mapping: bound.Bound | None
     findings: list[Finding]
-    concepts: tuple[bound.ConceptUse, ...]
+    concepts: tuple[ConceptUse, ...]
 
 
 def bind(folder: Folder) -> Binding:

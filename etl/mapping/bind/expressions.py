@@ -8,6 +8,7 @@ from typing import Any
 from etl.mapping import bound, phrases
 from etl.mapping.bind.conditions import Conditions
 from etl.mapping.bind.context import At, Slot
+from etl.mapping.concept_use import ConceptUse
 from etl.mapping.folder import Place
 from etl.mapping.paths import ITEM, Facts, absolute, json_path, resolve
 
@@ -124,7 +125,7 @@ class Expressions(Conditions):
             self.report("wrong-type", at, f"{shown} in '{slot.column}': write 'id name'")
             return None
         number = int(written[1])
-        use = bound.ConceptUse(number, written[2], at.place, slot.table, slot.column, at.keys)
+        use = ConceptUse(number, written[2], at.place, slot.table, slot.column, at.keys)
         self.concepts.append(use)
         return bound.Constant(number)
 
@@ -233,7 +234,7 @@ class Expressions(Conditions):
             return None
         for row in value_map.rows:
             place = Place(f"value_maps/{name}.csv", row.line)
-            use = bound.ConceptUse(
+            use = ConceptUse(
                 row.target_concept_id, row.target_concept_name or None, place, slot.table, slot.column
             )
             self.concepts.append(use)

@@ -6,6 +6,7 @@ from typing import Any
 
 from etl.mapping import bound
 from etl.mapping.bind.context import At
+from etl.mapping.concept_use import ConceptUse
 from etl.mapping.findings import Finding, finding
 from etl.mapping.folder import Folder
 from etl.mapping.paths import ITEM, Facts, Segments, absolute, item_scope, json_path, resolve, suggestion
@@ -18,7 +19,7 @@ class Paths:
     folder: Folder
     reports: list[tuple[Finding, str | None]] = field(default_factory=list)
     """Findings, each with the rule that has the words there from another."""
-    concepts: list[bound.ConceptUse] = field(default_factory=list)
+    concepts: list[ConceptUse] = field(default_factory=list)
 
     def report(self, kind: str, at: At, message: str) -> None:
         self.reports.append((finding(kind, at.place.file, at.place.line, message), at.heir))
