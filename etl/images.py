@@ -94,13 +94,12 @@ def _forget(table: Table, uid: str) -> str:
 
 
 def _merge(table: Table, uid: str) -> str:
+    """Write the rows of what is said; where several persons speak of a UID, those of whom it is already."""
     key, said = _key(table), STATEMENTS[table.name]
     columns = [each.name for each in table.columns if each.name not in {key, "person_id", uid, *FOLLOWS}]
-    parent = "radiology_occurrence_id" if table is radiology_image else None
-    names = ["person_id", uid, *columns, *([parent] if parent else [])]
-    picked = [f"merged.{name}" for name in ["person_id", uid, *columns]]
-    picked += [f"study.{parent}"] if parent else []
-    join = " JOIN omop.radiology_occurrence AS study USING (study_instance_uid, person_id)" if parent else ""
+    parent = ["radiology_occurrence_id"] if table is radiology_image else []
+    study = " JOIN omop.radiology_occurrence AS study USING (study_instance_uid, person_id)" if parent else ""
+    names = ["person_id", uid, *columns, *parent]
     new, old = (", ".join(f"{row}.{name}" for name in (key, *names)) for row in ("excluded", "known"))
     return (
         f"WITH said AS (SELECT said.*, cases.case_id, cases.mapping = :headers AS header"  # noqa: S608
@@ -108,11 +107,14 @@ def _merge(table: Table, uid: str) -> str:
         f" JOIN lake.cases ON cases.case_id = (said.{key} >> 32)::integer"
         f" WHERE said.person_id = ANY(:persons)), merged AS (SELECT person_id, {uid},"
         f" min({key}) AS first, array_agg({key}) AS ids, {', '.join(_first(table, name) for name in columns)}"
-        f" FROM said GROUP BY person_id, {uid})"
+        f" FROM said GROUP BY person_id, {uid}), chosen AS (SELECT DISTINCT ON (merged.{uid}) merged.*"
+        f"{''.join(f', study.{name}' for name in parent)} FROM merged{study}"
+        f" LEFT JOIN omop.{table.name} AS holder ON holder.{uid} = merged.{uid} ORDER BY merged.{uid},"
+        " coalesce(holder.person_id = merged.person_id, false) DESC, merged.first)"
         f" INSERT INTO omop.{table.name} AS known ({key}, {', '.join(names)})"
-        f" SELECT coalesce(old.{key}, merged.first), {', '.join(picked)} FROM merged{join}"
-        f" LEFT JOIN omop.{table.name} AS old ON old.{uid} = merged.{uid} AND old.{key} = ANY(merged.ids)"
-        f" ORDER BY merged.{uid} ON CONFLICT ({uid}) DO UPDATE SET ({key}, {', '.join(names)}) = ROW ({new})"
+        f" SELECT coalesce(old.{key}, first), {', '.join(f'chosen.{name}' for name in names)} FROM chosen"
+        f" LEFT JOIN omop.{table.name} AS old ON old.{uid} = chosen.{uid} AND old.{key} = ANY(ids)"
+        f" ORDER BY chosen.{uid} ON CONFLICT ({uid}) DO UPDATE SET ({key}, {', '.join(names)}) = ROW ({new})"
         f" WHERE known.person_id = excluded.person_id AND ({old}) IS DISTINCT FROM ({new})"
     )
 

@@ -184,6 +184,21 @@ def test_another_patients_series_is_not_taken_and_told(connection):
     assert rows(connection, PROBLEMS) == []
 
 
+def test_of_two_in_one_batch_the_first_has_it(connection):
+    study(connection, OTHER, person=2)
+    series(connection, OTHER, person=2)
+    study(connection, FORM)
+    first = series(connection, FORM)
+    for _ in range(2):
+        store_images(connection, [1, 2])
+        assert rows(connection, SERIES) == [(first, "1.9.1")]
+        assert {case for case, *_ in rows(connection, PROBLEMS)} == {OTHER}
+    connection.execute(text("DELETE FROM omop.radiology_image; DELETE FROM omop.radiology_occurrence"))
+    store_images(connection, [2])
+    store_images(connection, [1, 2])
+    assert rows(connection, "SELECT person_id FROM omop.radiology_image") == [(2,)], "whose it is, it stays"
+
+
 def test_links_are_cleared_with_the_rows_they_lead_to(connection):
     connection.execute(text(_VISIT))
     study(connection, FORM, visit_occurrence_id=9)
