@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import cases, dicom, mapping, remap, rows, serve, setting_up, vocab, withdraw
+from api.commands import cases, dicom, mapping, remap, rows, schema, serve, setting_up, vocab, withdraw
 from api.shared import BadInput, err, out
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
@@ -43,6 +43,7 @@ for module in (setting_up, cases, withdraw, remap, rows, serve):
     app.registered_commands.extend(module.app.registered_commands)
 app.add_typer(mapping.app, name="map")
 app.add_typer(dicom.app, name="dicom")
+app.add_typer(schema.app, name="schema")
 app.add_typer(vocab.app, name="vocab")
 
 

@@ -22,7 +22,7 @@ _STATEMENT = re.compile(
     r"(?:\s|--[^\n]*\n)*(?:CREATE OR REPLACE VIEW|COMMENT ON (?:VIEW|COLUMN)) research\.([a-z0-9_]+)\b"
 )
 #: What follows the comment of a view: whose it is, and the digest of its file.
-_TAG = re.compile(r" \(mapping (.+) ([0-9a-f]{12})\)\Z")
+_TAG = re.compile(r" \(mapping ([^()]+) ([0-9a-f]{12})\)\Z")
 
 _COMMENT = text("SELECT obj_description(to_regclass(:view), 'pg_class')")
 
@@ -86,7 +86,9 @@ def _create(connection: Connection, name: str, content: str, mapping: str) -> st
         _replace(connection, view, parts)
     except DBAPIError as error:
         raise _told(error, name) from None
-    tagged = f"{_comment(connection, view)} (mapping {mapping} {digest})".replace("'", "''")
+    # A file without a comment of its own leaves the one before.
+    comment = _TAG.sub("", _comment(connection, view))
+    tagged = f"{comment} (mapping {mapping} {digest})".replace("'", "''")
     _run(connection, f"COMMENT ON VIEW {view} IS '{tagged}'")
     return view
 

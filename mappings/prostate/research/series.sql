@@ -98,7 +98,7 @@ COMMENT ON VIEW research.series IS
 COMMENT ON COLUMN research.series.site IS 'site';
 COMMENT ON COLUMN research.series.age IS 'Years at baseline: clinicalBaselineData.age';
 COMMENT ON COLUMN research.series.psa IS
-    'ng/mL at baseline: clinicalBaselineData.psa.totalPSAvalue. With several forms, of the one that came last';
+    'ng/mL at baseline: clinicalBaselineData.psa.totalPSAvalue. With several forms, of the newest case';
 COMMENT ON COLUMN research.series.gleason1 IS
     'Primary pattern of the lesion with the highest grade, at baseline or in a follow-up: lesions.gleason1';
 COMMENT ON COLUMN research.series.gleason2 IS 'Secondary pattern of the same lesion: lesions.gleason2';
