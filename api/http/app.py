@@ -1,5 +1,6 @@
 """The application: one lake, one mapping, one policy, and the routes."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -62,4 +63,8 @@ def create_app(settings: Settings) -> FastAPI:
 def from_environment() -> Logged:
     """The service as each worker process makes it: by the environment's settings, with its log around it."""
     end_with_parent()
-    return Logged(create_app(read_settings()))
+    app = create_app(read_settings())
+    # All that is there by now stays: no request has to wait while it is looked through for garbage.
+    gc.collect()
+    gc.freeze()
+    return Logged(app)

@@ -1,5 +1,6 @@
 """Search of images over HTTP: every attribute, every parameter and every status of D4.4 5.1."""
 
+import gc
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.valuerep import PersonName
 from sqlalchemy import Engine, text
 
-from api.http.app import create_app
+from api.http.app import create_app, from_environment
 from api.http.settings import read_settings
 from etl.find.attributes import ATTRIBUTES
 from omop_schema.database import SETTING
@@ -553,3 +554,15 @@ def test_tags_and_representations_are_those_of_dicom() -> None:
     for each in ATTRIBUTES:
         assert each.tag == tag(each.keyword)
         assert each.vr == dictionary_VR(tag_for_keyword(each.keyword)).split(" or ")[0]
+
+
+def test_a_worker_keeps_what_it_starts_with_out_of_the_search_for_garbage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ONCOLAKE_ISSUER", "https://aai.example.org")
+    gc.unfreeze()
+    try:
+        from_environment()
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
