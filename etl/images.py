@@ -45,6 +45,11 @@ def release_curations(connection: Connection, cases: Iterable[int]) -> int:
     return rows
 
 
+def waiting_series(connection: Connection, series: Iterable[str]) -> int:
+    """How many of these series OMOP does not have: no form of their patient came, or they are another's."""
+    return int(connection.execute(_WAITING, {"series": list(series)}).scalar_one())
+
+
 def contenders(connection: Connection, persons: Iterable[int]) -> list[int]:
     """Other persons whose cases speak of studies or series that these persons have now."""
     return list(connection.execute(_CONTENDERS, {"persons": list(persons)}).scalars())
@@ -189,6 +194,10 @@ _RELEASE = (
         for table in ("problems", "repeats", "documents", "cases")
     ),
 )
+_WAITING = text("""
+    SELECT count(*) FROM unnest(CAST(:series AS text[])) AS said (uid)
+    WHERE NOT EXISTS (SELECT FROM omop.radiology_image WHERE series_instance_uid = uid)
+""")
 _CONTENDERS = text("""
     SELECT DISTINCT said.person_id
     FROM omop.radiology_occurrence AS known JOIN lake.study_statements AS said USING (study_instance_uid)

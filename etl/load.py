@@ -22,7 +22,7 @@ from etl.persons import (
     store_sites,
 )
 from etl.plan import CaseKey, Plan
-from etl.transform import FAULTS, Result, row_counts, transform
+from etl.transform import FAULTS, Result, count_rows, row_counts, transform
 from etl.validate import Validator
 from omop_schema import OMOP
 from omop_schema.copy_text import line
@@ -206,15 +206,13 @@ def _lock_cases(
 
 def _store_rows(connection: Connection, plan: Plan, made: Sequence[Made]) -> Counter[str]:
     rows: Counter[str] = Counter()
-    for each in made:
-        rows.update(row_counts(plan, each.result))
-    del rows[PERSON]
     for table, columns in plan.columns.items():
         lines = [line for each in made for line in each.result.rows[table]]
         if table != PERSON and lines:
             kept = STATEMENTS[table].fullname if table in STATEMENTS else f"{OMOP}.{table}"
             with translated_rows(table):
                 copy(connection, kept, columns, lines)
+            rows[table] = count_rows(plan, table, lines)
     return rows
 
 

@@ -41,10 +41,11 @@ def transform(plan: Plan, document: Document, key: CaseKey) -> Result:
 
 def row_counts(plan: Plan, result: Result) -> dict[str, int]:
     """How many OMOP rows a case has by table, none left out: several statements on one study are one row."""
-    return {table: _rows(plan, table, lines) for table, lines in result.rows.items() if lines}
+    return {table: count_rows(plan, table, lines) for table, lines in result.rows.items() if lines}
 
 
-def _rows(plan: Plan, table: str, lines: Sequence[str]) -> int:
+def count_rows(plan: Plan, table: str, lines: Sequence[str]) -> int:
+    """How many OMOP rows these encoded rows of a table are."""
     if table not in UIDS:
         return len(lines)
     place = plan.columns[table].index(UIDS[table])

@@ -32,6 +32,7 @@ from etl.dicom.scan import Scanned
 from etl.dicom.scan import scan as scan_headers
 from etl.dicom.sources import NotFound
 from etl.dicom.store import store
+from etl.images import waiting_series
 from etl.ingest import FileResult
 from etl.read import BadSetting
 
@@ -85,11 +86,16 @@ def scan(
         err.print(f"'{path}' is not de-identified: nothing of it was stored.", markup=False)
         raise typer.Exit(2)
     _print_unread(found)
-    stored = None
+    stored, waiting = None, 0
     if not dry_run and found.documents:
         with database() as engine:
             stored = store(engine, found.documents, str(path), account())
+            with engine.connect() as connection:
+                waiting = waiting_series(connection, (each["SeriesInstanceUID"] for each in found.documents))
     _print_series(found, stored, form)
+    if waiting:
+        those = f"{plural(waiting, 'series', 'series')} {'waits' if waiting == 1 else 'wait'} in the lake"
+        err.print(f"{those}: OMOP has them once a form of their patient is loaded.")
     whole = not (found.torn or found.broken) and (stored is None or _whole(stored))
     raise typer.Exit(0 if whole else 1)
 

@@ -11,8 +11,10 @@ import pydicom
 import pytest
 from sqlalchemy import Engine, text
 
+from etl.curation import SAMPLES
 from tests.dicoms import CANARY, VIOLATIONS, header, uid, write, write_set, zipped
 from tests.functional.conftest import Run, Terminal
+from tests.posting import figure
 
 PYDICOM = Path(pydicom.__file__).parent / "data" / "test_files"
 
@@ -38,6 +40,30 @@ def test_a_scan_stores_each_series_and_the_same_again_nothing(run: Run, lake: En
     assert again.code == 0
     assert "These series are already loaded, as upload 1; nothing to do." in again.out
     assert _stored(lake) == documents
+
+
+def test_scanned_series_wait_for_the_form_and_curations_for_the_scan(
+    run: Run, lake: Engine, tmp_path: Path
+) -> None:
+    folder = write_set(tmp_path / "set", studies=1, series=2, instances=1)
+    curation = json.loads(SAMPLES.joinpath("motion_correction.json").read_bytes())
+    curation["meta"]["source_series_uid"] = uid(1, 2)
+    (tmp_path / "curation.json").write_text(json.dumps(curation))
+    (tmp_path / "case.json").write_text(json.dumps(figure("P00001")))
+    assert "pending" in run("ingest", "--mappings", "curation", tmp_path / "curation.json").out
+    said = run("dicom", "scan", folder)
+    assert "2 series wait in the lake: OMOP has them once a form of their patient is loaded." in said.err
+    assert "1 curation had waited for a series of these." in run("ingest", tmp_path / "case.json").out
+    with lake.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT series_instance_uid, acquisition_plane, curation_function FROM omop.radiology_image"
+                " LEFT JOIN omop.curation_run ON source_series_uid = series_instance_uid ORDER BY 1"
+            )
+        ).all()
+    assert found == [(uid(1, 1), "axial", None), (uid(1, 2), "coronal", "motion_correction")]
+    write(folder / "more.dcm", header(1, 2, 3))
+    assert "wait" not in run("dicom", "scan", folder).err
 
 
 def test_a_series_that_grew_replaces_what_was_known_of_it(run: Run, lake: Engine, tmp_path: Path) -> None:

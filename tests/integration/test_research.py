@@ -219,7 +219,9 @@ def test_two_forms_of_a_patient_make_one_row(lake: Engine, tmp_path: Path) -> No
 
 
 def test_nothing_known_is_null(lake: Engine, tmp_path: Path) -> None:
-    case = form(lesions=[lesion(None, None)], dicom=[{"StudyInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.2"}])
+    case = form(
+        lesions=[lesion(None, None)], dicom=[{"StudyInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.2"}]
+    )
     case["imagingInfo"]["stage"]["T"] = None
     (row,) = said(lake, tmp_path, case)
     empty = ("gleason1", "isup_grade", "clinical_t", "weighting", "plane", "field_strength", "pixel_spacing")
