@@ -27,7 +27,7 @@ MappingsOption = Annotated[
     typer.Option(
         "--mappings",
         metavar="DIR",
-        help="Mapping folder instead of the shipped prostate one, or: dicom, curation.",
+        help="Mapping folder instead of the shipped prostate one, or a shipped one: curation, dicom.",
     ),
 ]
 

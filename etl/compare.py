@@ -69,7 +69,7 @@ class Differences:
 def hold(connection: Connection, plan: Plan) -> None:
     """Make the temporary tables for what ``compare`` keeps of all batches."""
     connection.execute(_CREATE_KEPT)
-    hold_statements(connection, plan.columns.get(PERSON, ()), ())
+    hold_statements(connection, plan.columns[PERSON], ())
 
 
 def compare(connection: Connection, plan: Plan, made: Sequence[Made]) -> Differences:
@@ -81,7 +81,7 @@ def compare(connection: Connection, plan: Plan, made: Sequence[Made]) -> Differe
         return Differences()
     try:
         with connection.begin_nested():
-            hold_statements(connection, plan.columns.get(PERSON, ()), statements(made))
+            hold_statements(connection, plan.columns[PERSON], statements(made))
             copy(connection, "foreseen_case", _CASE, _case_lines(made))
             return _compare(connection, plan, made)
     except RowsRefused as refused:

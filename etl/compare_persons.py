@@ -20,7 +20,7 @@ def compare_persons(connection: Connection, plan: Plan) -> Differences:
         {
             RowKind(row.change, table, None, row.concept_id, tuple(row.columns)): row.number
             for table, statement in (
-                *([(PERSON, _persons(plan.columns[PERSON]))] if PERSON in plan.columns else []),
+                (PERSON, _persons(plan.columns[PERSON])),
                 ("observation_period", _PERIODS),
                 ("care_site", _CARE_SITES),
             )

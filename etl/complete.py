@@ -13,6 +13,9 @@ from etl.pick import BATCH, newest
 from etl.plan import Plan
 from etl.validate import Validator
 
+#: The mapping of what was done to series.
+CURATION = "curation"
+
 
 def complete(
     connection: Connection,
@@ -53,7 +56,7 @@ _KNOWN = """
     JOIN lake.patients ON patients.person_id = image.person_id
     CROSS JOIN LATERAL (
         SELECT cases.organisation FROM lake.cases
-        WHERE cases.person_id = image.person_id ORDER BY case_id LIMIT 1) AS owner
+        WHERE cases.person_id = image.person_id ORDER BY organisation IS NULL, case_id LIMIT 1) AS owner
     WHERE curations.case_id IS NULL
         AND (CAST(:persons AS bigint[]) IS NULL OR image.person_id = ANY(CAST(:persons AS bigint[])))
         AND (CAST(:curation AS bigint) IS NULL OR curation_id = :curation)

@@ -74,7 +74,8 @@ _FORGET_CURATIONS = text("""
     DELETE FROM lake.curations USING lake.uploads
     WHERE curations.upload_id = uploads.upload_id
         AND (case_id = ANY(CAST(:cases AS integer[]))
-            OR (case_id IS NULL AND source_series_uid = ANY(CAST(:series AS text[])))
+            OR (case_id IS NULL AND CAST(:series AS text[])
+                && ARRAY[source_series_uid, static_series_uid, document #>> '{meta,derived_series_uid}'])
             OR ((:everywhere OR uploads.organisation = :remover)
                 AND jsonb_path_exists(document, '$.** ? (@ == $id)', jsonb_build_object('id', :patient))))
     RETURNING curations.upload_id

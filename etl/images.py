@@ -45,6 +45,11 @@ def release_curations(connection: Connection, cases: Iterable[int]) -> int:
     return rows
 
 
+def count_images(connection: Connection, persons: Iterable[int]) -> int:
+    """How many rows of studies and series OMOP has of these persons."""
+    return int(connection.execute(_COUNT_IMAGES, {"persons": list(persons)}).scalar_one())
+
+
 def waiting_series(connection: Connection, series: Iterable[str]) -> int:
     """How many of these series OMOP does not have: no form of their patient came, or they are another's."""
     return int(connection.execute(_WAITING, {"series": list(series)}).scalar_one())
@@ -130,7 +135,9 @@ def _first(table: Table, name: str) -> str:
     mapped = name.endswith("concept_id")
     value = f"nullif({name}, 0)" if mapped else name
     form_first = name.endswith(("_date", "_datetime")) or name in _LINKS
-    order = f"header {'ASC' if form_first else 'DESC'}, case_id DESC, {key}"
+    # A study is what its first series were: what tools derive from them comes later.
+    newest = "DESC" if table is radiology_image else "ASC"
+    order = f"header {'ASC' if form_first else 'DESC'}, case_id {newest}, {key}"
     found = f"(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[1]"
     return f"coalesce({found}, 0) AS {name}" if mapped and not column.nullable else f"{found} AS {name}"
 
@@ -194,6 +201,10 @@ _RELEASE = (
         for table in ("problems", "repeats", "documents", "cases")
     ),
 )
+_COUNT_IMAGES = text("""
+    SELECT (SELECT count(*) FROM omop.radiology_occurrence WHERE person_id = ANY(CAST(:persons AS bigint[])))
+        + (SELECT count(*) FROM omop.radiology_image WHERE person_id = ANY(CAST(:persons AS bigint[])))
+""")
 _WAITING = text("""
     SELECT count(*) FROM unnest(CAST(:series AS text[])) AS said (uid)
     WHERE NOT EXISTS (SELECT FROM omop.radiology_image WHERE series_instance_uid = uid)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
-from etl.owner import is_anothers
+from etl.owner import is_anothers, is_nobodys
 from etl.plan import CaseKey, CasePaths, Document
 from etl.read import Record
 from etl.receive import Upload
@@ -174,7 +174,7 @@ _REFUSE_FOREIGN = text(f"""
 # A new case of a known patient belongs to the patient's organisation, whoever sends it.
 # An upload that is processed again must not bring back a document that has been replaced since.
 # A document that is the newest already is kept as a repeat, for the day when the first one is withdrawn.
-_INSERT_DOCUMENTS = text("""
+_INSERT_DOCUMENTS = text(f"""
     INSERT INTO lake.sites (site)
     SELECT DISTINCT site FROM incoming
     WHERE site IS NOT NULL AND NOT EXISTS (SELECT FROM lake.sites AS known WHERE known.site = incoming.site)
@@ -187,12 +187,18 @@ _INSERT_DOCUMENTS = text("""
     FROM incoming JOIN lake.patients USING (patient_id) LEFT JOIN lake.sites USING (site)
     LEFT JOIN LATERAL (
         SELECT organisation, true AS is_known FROM lake.cases AS known
-        WHERE known.patient_id = incoming.patient_id ORDER BY case_id LIMIT 1) AS owner ON true
+        WHERE known.patient_id = incoming.patient_id AND NOT {is_nobodys("known")}
+        ORDER BY case_id LIMIT 1) AS owner ON true
     WHERE NOT EXISTS (
         SELECT FROM lake.cases AS known
         WHERE (known.patient_id, known.mapping, known.form) = (incoming.patient_id, :mapping, incoming.form))
     ORDER BY patient_id, form
     ON CONFLICT DO NOTHING;
+
+    UPDATE lake.cases AS scanned SET organisation = owner.organisation
+    FROM incoming JOIN lake.cases AS owner USING (patient_id)
+    WHERE owner.organisation IS NOT NULL AND scanned.patient_id = owner.patient_id
+        AND {is_nobodys("scanned")};
 
     WITH sent AS (
         SELECT cases.case_id, coalesce(newest.version + 1, 1) AS version, incoming.position, incoming.digest,
@@ -222,7 +228,7 @@ _INSERT_DOCUMENTS = text("""
     SELECT document_id, case_id, version, :upload, position, digest, CAST(document AS jsonb)
     FROM numbered WHERE differs
     RETURNING case_id
-""")
+""")  # noqa: S608
 _STORED = text("""
     UPDATE lake.cases SET version = documents.version, care_site_id = sites.care_site_id
     FROM incoming LEFT JOIN lake.sites USING (site), lake.documents

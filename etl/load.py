@@ -30,7 +30,7 @@ from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
 from omop_schema.statements import STATEMENTS
 
-#: The table whose row the cases of a person share. An annex, a mapping without persons, has none.
+#: The table whose row the cases of a person share; cases of an annex have nothing to say of it.
 PERSON = "person"
 #: Kinds of problems that cost a value. A concept 0 or a disagreement is reported, but everything is stored.
 LOSSES = frozenset({"invalid", "truncated"})
@@ -129,8 +129,7 @@ def still_valid(validator: Validator, landed: Iterable[Landed]) -> tuple[list[La
 
 def statements(made: Iterable[Made]) -> Iterator[str]:
     """What each case says of its person, as a line of COPY text that begins with the case_id."""
-    persons = ((each, one) for each in made for one in each.result.rows.get(PERSON, ()))
-    return (f"{each.key.case_id}\t{one}" for each, one in persons)
+    return (f"{each.key.case_id}\t{person}" for each in made for person in each.result.rows[PERSON])
 
 
 def _load_or_split(
@@ -155,10 +154,10 @@ def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool,
         return Counts()
     delete_rows(connection, list(before))
     store_sites(connection, (each.key.care_site_id for each in made))
-    hold_statements(connection, plan.columns.get(PERSON, ()), statements(made))
+    hold_statements(connection, plan.columns[PERSON], statements(made))
     _mark_loaded(connection, plan, made)
     persons = {each.key.person_id for each in made}
-    loaded = store_persons(connection, plan.columns.get(PERSON, ()), persons)
+    loaded = store_persons(connection, plan.columns[PERSON], persons)
     rows = _store_rows(connection, plan, made)
     _store_problems(connection, made)
     store_images(connection, persons)
@@ -167,8 +166,7 @@ def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool,
     disagreements = store_disagreements(connection, loaded, cases)
     known = {each.key.case_id for each in made if before.get(each.key.case_id) == each.landed.version}
     _count_for_uploads(connection, plan, made, disagreements, known)
-    if PERSON in plan.columns:
-        rows[PERSON] = len(cases & {first for first, *_ in loaded})
+    rows[PERSON] = len(cases & {first for first, *_ in loaded})
     return Counts(len(made), +rows, _kinds(plan, made, disagreements))
 
 

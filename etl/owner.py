@@ -10,11 +10,18 @@ from etl.receive import Sender
 def is_anothers(patient: str) -> str:
     """SQL: whether any case of the patient in this column is not of ``:organisation``.
 
-    What the command line sent is of no organisation, and so another's for every provider.
+    What the command line sent is of no organisation, and so another's for every provider; but for a scan of
+    headers, which does not tell whose patient it is.
     """
     return f"""EXISTS (
         SELECT FROM lake.cases AS known
-        WHERE known.patient_id = {patient} AND (known.organisation = :organisation) IS NOT TRUE)"""
+        WHERE known.patient_id = {patient} AND (known.organisation = :organisation) IS NOT TRUE
+            AND NOT {is_nobodys("known")})"""
+
+
+def is_nobodys(case: str) -> str:
+    """SQL: whether a case of this name is a scan of headers that came from the command line."""
+    return f"({case}.mapping = 'dicom' AND {case}.organisation IS NULL)"
 
 
 def anothers(connection: Connection, patients: Mapping[int, str], sender: Sender) -> set[int]:

@@ -32,8 +32,7 @@ def store_sites(connection: Connection, care_sites: Iterable[int | None]) -> Non
 def hold_statements(connection: Connection, columns: tuple[str, ...], lines: Iterable[str]) -> None:
     """Put what cases say of their persons in the temporary table ``statements``, until the transaction ends.
 
-    Each line is a row in COPY's text format: the case_id, then the ``columns`` of the person; an annex has
-    neither. Raises
+    Each line is a row in COPY's text format: the case_id, then the ``columns`` of the person. Raises
     RowsRefused when a value does not fit its column.
     """
     connection.execute(_CREATE_STATEMENTS)
@@ -44,13 +43,11 @@ def hold_statements(connection: Connection, columns: tuple[str, ...], lines: Ite
 def store_persons(
     connection: Connection, columns: tuple[str, ...], persons: Iterable[int]
 ) -> list[list[int]]:
-    """Let the newest loaded document of each person decide the row; an annex, without columns, has no say.
+    """Let the newest loaded document of each person decide the row.
 
     Returns the loaded cases of each person, newest document first: the first one decides. Raises RowsRefused
     when a person row breaks a constraint.
     """
-    if not columns:
-        return []
     found: dict[int, list[int]] = {}
     for row in connection.execute(_LOADED, {"persons": sorted(set(persons))}):
         found.setdefault(row.person_id, []).append(row.case_id)

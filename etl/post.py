@@ -125,9 +125,9 @@ def post(
         stream.seek(0)
         told = list(_tell(connection, plan, sender, done, read(stream)))
         cases = [each for each in told if isinstance(each, PostedCase)]
-        imaged = {each.person_id for each in cases if "radiology_image" in each.rows}
-        if imaged and curation_plan:
-            complete(connection, curation_plan, persons=imaged)
+        if curation_plan:
+            # Also of a form that names no series: those of its patient may have waited for it.
+            complete(connection, curation_plan, persons={each.person_id for each in cases})
         return _posted(done, told)
 
     return persist(once)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
+from etl.complete import complete
 from etl.load import Counts, load, still_valid
 from etl.pick import BATCH, Which, batches, count
 from etl.plan import Plan
@@ -34,10 +35,16 @@ def due(engine: Engine, plan: Plan, *, every: bool = False) -> int:
 
 
 def remap(
-    engine: Engine, plan: Plan, *, every: bool = False, progress: Callable[[Done], None] | None = None
+    engine: Engine,
+    plan: Plan,
+    *,
+    every: bool = False,
+    progress: Callable[[Done], None] | None = None,
+    curation_plan: Callable[[], Plan] | None = None,
 ) -> Counts:
     """Load the cases of the plan's mapping that another version of it loaded, and those not loaded yet.
 
+    Curations that waited for series are loaded too, where ``curation_plan`` gives the Plan for that.
     ``every`` takes the cases that this version loaded as well. A case that fails keeps the rows it had.
     Raises DatabaseError when the database is away, full or read-only: what was done by then stays.
     """
@@ -51,6 +58,8 @@ def remap(
             done += len(batch)
             if progress:
                 progress(Done(done, max(done, total)))
+        if curation_plan:
+            counts += complete(connection, curation_plan)
     return counts
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from etl.delete import delete_persons, delete_rows
-from etl.images import contenders, store_images
+from etl.images import contenders, count_images, release_curations, store_images
 from etl.load import PERSON, Counts, Failure, load, still_valid
 from etl.persons import store_disagreements, store_observation_periods, store_persons
 from etl.pick import newest
@@ -55,7 +55,9 @@ def settle(connection: Connection, upload_id: int, mapping: str, plan: Plan) -> 
             f"mapping can load: `oncolake withdraw --upload {upload_id} --mappings DIR`"
         )
     others = contenders(connection, persons)
-    rows = delete_persons(connection, leaving) + delete_rows(connection, [*gone, *lost])
+    images = count_images(connection, staying)
+    rows = release_curations(connection, connection.execute(_CURATED, {"persons": leaving}).scalars().all())
+    rows += delete_persons(connection, leaving) + delete_rows(connection, [*gone, *lost])
     values |= {"gone": gone, "lost": lost, "leaving": leaving, "persons": staying}
     for statement in _SETTLE:
         connection.execute(statement, values)
@@ -63,6 +65,7 @@ def settle(connection: Connection, upload_id: int, mapping: str, plan: Plan) -> 
     connection.execute(_NOT_LOADED, values)
     _settle_persons(connection, plan, staying)
     store_images(connection, others)
+    rows += max(0, images - count_images(connection, staying))
     return Settled(documents, rows, len(gone), len(lost), counts.failures)
 
 
@@ -79,7 +82,7 @@ def _settle_persons(connection: Connection, plan: Plan, persons: Sequence[int]) 
     loaded = set(connection.execute(_LOADED, {"persons": list(persons)}).scalars())
     delete_persons(connection, sorted({*persons} - loaded))
     connection.execute(_FORGET_DISAGREEMENTS, {"persons": list(persons)})
-    said = store_persons(connection, plan.columns.get(PERSON, ()), loaded)
+    said = store_persons(connection, plan.columns[PERSON], loaded)
     store_disagreements(connection, said, ())
     store_images(connection, persons)
     store_observation_periods(connection, persons)
@@ -121,12 +124,18 @@ _TOUCHED = text("""
     ORDER BY case_id
 """)
 _COUNT = text("SELECT count(*) FROM lake.documents WHERE upload_id = :upload")
+# Curations do not keep a person: without its series they are nobody's.
 _LEAVING = text("""
     SELECT person_id FROM unnest(CAST(:persons AS bigint[])) AS known (person_id)
     WHERE NOT EXISTS (
         SELECT FROM lake.cases
-        WHERE cases.person_id = known.person_id AND case_id <> ALL(CAST(:gone AS integer[])))
+        WHERE cases.person_id = known.person_id AND mapping <> 'curation'
+            AND case_id <> ALL(CAST(:gone AS integer[])))
     ORDER BY person_id
+""")
+_CURATED = text("""
+    SELECT case_id FROM lake.cases
+    WHERE person_id = ANY(CAST(:persons AS bigint[])) AND mapping = 'curation' ORDER BY case_id
 """)
 # A repeat takes the place of the first document that said the same, which is the last version before it.
 _PROMOTE = text("""
@@ -193,16 +202,17 @@ _SETTLE = (
             SELECT max(document_id) FROM lake.documents AS each WHERE each.case_id = cases.case_id)
             AND cases.case_id IN (SELECT case_id FROM remaining)
     """),
-    # The patient is whose first document is left.
+    # The patient is whose first document is left; a scan from the command line is nobody's.
     text("""
-        UPDATE lake.cases SET organisation = uploads.organisation
+        UPDATE lake.cases SET organisation = first.organisation
         FROM (
-            SELECT DISTINCT ON (person_id) person_id, upload_id
-            FROM lake.cases JOIN lake.documents USING (case_id)
-            WHERE person_id = ANY(CAST(:persons AS bigint[])) ORDER BY person_id, document_id) AS first
-        JOIN lake.uploads USING (upload_id)
+            SELECT DISTINCT ON (person_id) person_id, uploads.organisation
+            FROM lake.cases JOIN lake.documents USING (case_id) JOIN lake.uploads USING (upload_id)
+            WHERE person_id = ANY(CAST(:persons AS bigint[])) AND cases.mapping <> 'curation'
+            ORDER BY person_id, cases.mapping = 'dicom' AND uploads.organisation IS NULL, document_id
+        ) AS first
         WHERE cases.person_id = first.person_id
-            AND cases.organisation IS DISTINCT FROM uploads.organisation
+            AND cases.organisation IS DISTINCT FROM first.organisation
     """),
     # As if loaded, by no plan: its upload has counted the rows already.
     text("""

@@ -102,6 +102,13 @@ def withdraw_upload(connection: Connection, upload_id: int, plan: Plan, remover:
     return _alone(connection, lambda: _withdraw_upload(connection, upload_id, plan, remover))
 
 
+def mapping_of(connection: Connection, upload_id: int) -> str | None:
+    """The mapping that an upload was sent to: its Plan withdraws it. None: there is no such upload."""
+    with connection.begin():
+        found = _upload(connection, upload_id)
+    return None if found is None else str(found.mapping)
+
+
 def _alone(connection: Connection, work: Callable[[], _T]) -> _T:
     """Do the work in a transaction while nothing lands or loads; again after what may pass by itself."""
     for attempt in range(1, _ATTEMPTS + 1):
@@ -213,8 +220,21 @@ def _leave_tombstone(
 # Landing begins with rows in this table, and loading with locks on rows of it.
 _LOCK = text(f"SET LOCAL lock_timeout = '{_PATIENCE}s'; LOCK TABLE lake.patients IN EXCLUSIVE MODE")
 _PERSON = text("SELECT person_id FROM lake.patients WHERE patient_id = :patient")
+# The person's, and what was or will be made of them. What another person holds is that one's.
 _SERIES = text("""
-    SELECT DISTINCT series_instance_uid FROM lake.series_statements WHERE person_id = :person
+    WITH RECURSIVE known (uid) AS (
+        (SELECT CAST(series_instance_uid AS text) FROM lake.series_statements AS said
+        WHERE person_id = :person AND NOT EXISTS (
+            SELECT FROM omop.radiology_image AS held
+            WHERE held.series_instance_uid = said.series_instance_uid AND held.person_id <> :person)
+        UNION SELECT CAST(derived_series_uid AS text) FROM omop.curation_run WHERE person_id = :person
+        UNION SELECT CAST(segmentation_series_uid AS text) FROM omop.image_feature WHERE person_id = :person)
+        UNION
+        SELECT document #>> '{meta,derived_series_uid}'
+        FROM lake.curations JOIN known ON uid IN (source_series_uid, static_series_uid)
+        WHERE case_id IS NULL
+    )
+    SELECT uid FROM known WHERE uid IS NOT NULL
 """)
 _CASES = text("SELECT case_id, organisation FROM lake.cases WHERE patient_id = :patient ORDER BY case_id")
 _UPLOAD = text("""

@@ -35,6 +35,7 @@ from etl.coverage import COLUMNS, FATES, Coverage, Tally
 from etl.coverage import coverage as read_coverage
 from etl.curation import Curation
 from etl.curation_files import CuratedFiles, curate_files
+from etl.images import HEADERS
 from etl.ingest import FileResult, Summary
 from etl.land import Rejection
 from etl.read import BadPaths, BadSetting, files, limit
@@ -69,6 +70,8 @@ def ingest(
         raise BadInput(str(error)) from None
     with database() as engine:
         plan = prepare(engine, mapping_folder(mappings))
+        if plan.mapping == HEADERS:
+            raise BadInput("headers are checked for what identifies somebody: use `oncolake dicom scan`")
         if plan.case.series is not None:
             curated = curate_files(engine, plan, found, account())
             _print_curated(curated)

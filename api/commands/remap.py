@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -33,7 +34,7 @@ from etl.foresee import foresee
 from etl.impact import Changes, Impact
 from etl.load import Counts
 from etl.plan import Plan
-from etl.setup import SHORT_DIGEST, prepare
+from etl.setup import CURATION_MAPPING, SHORT_DIGEST, prepare
 
 app = typer.Typer()
 CHANGES = Changes._fields
@@ -79,7 +80,8 @@ def remap(
             where = f"the shipped mapping, {folder}" if mappings is None else str(folder)
             _announce(cases, plan, where)
         with _progress() as report:
-            counts = stage.remap(engine, plan, every=every, progress=report)
+            curations = partial(prepare, engine, CURATION_MAPPING)
+            counts = stage.remap(engine, plan, every=every, progress=report, curation_plan=curations)
         _print_counts(counts, engine, plan.mapping)
     raise typer.Exit(int(not counts.whole))
 

@@ -1,6 +1,7 @@
 """Command: withdraw."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +19,17 @@ from api.shared import (
     plural,
     print_failures,
 )
-from etl.setup import prepare, require_current
-from etl.withdraw import NotThere, NotWithdrawn, Remover, Withdrawn, withdraw_patient, withdraw_upload
+from etl.complete import complete
+from etl.setup import CURATION_MAPPING, SHIPPED, prepare, require_current
+from etl.withdraw import (
+    NotThere,
+    NotWithdrawn,
+    Remover,
+    Withdrawn,
+    mapping_of,
+    withdraw_patient,
+    withdraw_upload,
+)
 
 app = typer.Typer()
 
@@ -72,9 +82,13 @@ def _withdraw(engine: Engine, patient: str | None, upload: int | None, mappings:
     if upload is None:
         with engine.connect() as connection:
             return withdraw_patient(connection, patient or "", remover)
-    plan = prepare(engine, mapping_folder(mappings))
     with engine.connect() as connection:
-        return withdraw_upload(connection, upload, plan, remover)
+        mapping = mapping_of(connection, upload)
+        folder = SHIPPED.get(mapping or "") if mappings is None else None
+        plan = prepare(engine, folder or mapping_folder(mappings))
+        done = withdraw_upload(connection, upload, plan, remover)
+        complete(connection, partial(prepare, engine, CURATION_MAPPING))
+        return done
 
 
 def _confirmed(what: str) -> bool:

@@ -9,7 +9,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
-from api.http.settings import Settings
+from api.http.settings import Settings, SettingsError
+from etl.complete import CURATION
+from etl.images import HEADERS
 from etl.plan import Plan
 from etl.setup import CURATION_MAPPING, DEFAULT_MAPPING, DICOM_MAPPING, prepare
 from etl.validate import Validator
@@ -51,12 +53,20 @@ class Lake:
             try:
                 with translated(describe(url)):
                     plan = prepare(engine, settings.mappings or DEFAULT_MAPPING)
+                if plan.mapping in (HEADERS, CURATION):
+                    raise SettingsError(
+                        f"ONCOLAKE_MAPPINGS: '{plan.mapping}' maps no forms of a disease; name one that does"
+                    )
                 annexes = (
                     cache(partial(prepare, engine, each)) for each in (CURATION_MAPPING, DICOM_MAPPING)
                 )
                 yield cls(engine, plan, Validator(plan.schema), *annexes)
             finally:
                 engine.dispose()
+
+    def plan_of(self, mapping: str | None) -> Plan:
+        """The Plan of a mapping of this name, as far as the service has it; the disease's otherwise."""
+        return self.dicom_plan() if mapping == HEADERS else self.plan
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

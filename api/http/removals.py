@@ -15,6 +15,7 @@ from api.http.examples import refusals
 from api.http.lake import Shared
 from api.http.principal import Access
 from api.http.queries import refuse_unknown
+from etl.complete import complete
 from etl.withdraw import (
     NotThere,
     NotWithdrawn,
@@ -22,6 +23,7 @@ from etl.withdraw import (
     NotYoursAlone,
     Remover,
     Withdrawn,
+    mapping_of,
     withdraw_patient,
     withdraw_upload,
 )
@@ -112,7 +114,9 @@ def remove_upload(
     refuse_unknown(request)
     try:
         with lake.connection() as connection:
-            done = withdraw_upload(connection, upload_id, lake.plan, _remover(access))
+            plan = lake.plan_of(mapping_of(connection, upload_id))
+            done = withdraw_upload(connection, upload_id, plan, _remover(access))
+            complete(connection, lake.curation_plan)
     except (NotThere, NotWithdrawn) as error:
         raise _refusal(error) from None
     saw(request, upload_id=upload_id)

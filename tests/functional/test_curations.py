@@ -31,7 +31,7 @@ def client(lake_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Cli
 def curation(name: str = "coregistration", **meta: Any) -> Any:
     """The shipped sample, about our series."""
     document = orjson.loads(SAMPLES.joinpath(f"{name}.json").read_bytes())
-    named = {"source_series_uid": SOURCE, **meta}
+    named = {"source_series_uid": SOURCE} | meta
     if "static_series_uid" in document["meta"]:
         named |= {"static_series_uid": STATIC}
     return document | {"meta": document["meta"] | named}
@@ -214,6 +214,87 @@ def test_curations_go_with_their_patient(client: httpx.Client, lake: Engine) -> 
     ):
         assert query(lake, f"SELECT count(*) FROM {table}") == [(0,)], table
     assert query(lake, "SELECT DISTINCT outcome FROM lake.uploads") == [("withdrawn",)]
+
+
+def headers(patient: str = "P1", uid: str = SOURCE) -> Any:
+    """One header in DICOM's JSON model, of nobody."""
+    told = {"00080005": "ISO_IR 192", "00120062": "YES", "00120063": "basic", "00280303": "MODIFIED"}
+    told |= {
+        "00080060": "MR",
+        "00100020": patient,
+        "0020000D": STUDY,
+        "0020000E": uid,
+        "00080018": f"{uid}.1",
+    }
+    kinds = {"00100020": "LO", "00120063": "LO", "0020000D": "UI", "0020000E": "UI", "00080018": "UI"}
+    return [{tag: {"vr": kinds.get(tag, "CS"), "Value": [value]} for tag, value in told.items()}]
+
+
+def scan(client: httpx.Client, document: Any, **more: str) -> Any:
+    content = orjson.dumps(document)
+    response = client.post(
+        "/studies", content=content, headers={"Content-Type": "application/dicom+json", **more}
+    )
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_a_form_that_names_no_series_completes_what_waited_for_its_patient(
+    client: httpx.Client, lake: Engine
+) -> None:
+    scan(client, headers())
+    assert curate(client, curation())["outcome"] == "pending"
+    post(client, figure("P1"))
+    assert query(lake, RUNS) + query(lake, PENDING) == [(1,), (0,)]
+
+
+def test_headers_that_were_posted_can_be_withdrawn(client: httpx.Client, lake: Engine) -> None:
+    upload = scan(client, headers())["upload_id"]
+    post(client, figure("P1"))
+    done = client.delete(f"/uploads/{upload}")
+    assert (done.status_code, done.json()["rows"]) == (200, 2), done.text
+    assert query(lake, "SELECT count(*) FROM omop.radiology_image") == [(0,)]
+
+
+def test_a_scan_from_the_command_line_makes_nobody_the_owner(client: httpx.Client, lake: Engine) -> None:
+    scan(client, headers(), **{"X-Organisation": "", "X-Reach": "all"})
+    post(client, figure("P1"))
+    assert query(lake, "SELECT DISTINCT organisation FROM lake.cases") == [("forth",)]
+    assert curate(client, curation())["outcome"] == "loaded"
+    refused = client.post(
+        "/usecases", json=figure("P1", useCaseType="1+2"), headers={"X-Organisation": "uke"}
+    )
+    assert refused.status_code == 409
+
+
+def test_of_a_patient_whose_form_is_withdrawn_no_curation_keeps_the_identifier(
+    client: httpx.Client, lake: Engine
+) -> None:
+    form = post(client, imaged())["upload_id"]
+    curate(client, curation())
+    assert client.delete(f"/uploads/{form}").status_code == 200
+    assert query(lake, "SELECT count(*) FROM lake.patients") + query(lake, PENDING) == [(0,), (1,)]
+
+
+def test_what_was_made_of_a_patients_series_goes_with_the_patient(client: httpx.Client, lake: Engine) -> None:
+    post(client, imaged())
+    curate(client, curation(derived_series_uid=DERIVED))
+    chain = curation("motion_correction", source_series_uid=DERIVED, derived_series_uid="1.9.4")
+    assert curate(client, chain)["outcome"] == "pending"
+    assert curate(client, curation("segmentation", source_series_uid="1.9.4"))["outcome"] == "pending"
+    others = curation("motion_correction", source_series_uid="1.7.1")
+    assert curate(client, others)["outcome"] == "pending"
+    assert client.delete("/patients/P1").status_code == 200
+    assert query(lake, "SELECT document FROM lake.curations") == [(others,)]
+
+
+def test_headers_are_not_ingested_unchecked(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "series.json"
+    file.write_bytes(
+        orjson.dumps({"PatientID": "P1", "StudyInstanceUID": STUDY, "SeriesInstanceUID": SOURCE})
+    )
+    said = run("ingest", "--mappings", "dicom", file)
+    assert (said.code, "use `oncolake dicom scan`" in said.err) == (2, True)
 
 
 def test_a_curations_upload_can_be_withdrawn(client: httpx.Client, lake: Engine) -> None:
