@@ -10,8 +10,8 @@ from etl.images import contenders, store_images
 
 RULE = 7
 """Any rule of the mapping that is set up."""
-FORM, SCAN, OTHER = 1, 2, 3
-"""Cases: of the form and of the scan of person 1, and of a form of person 2."""
+FORM, SCAN, OTHER, LATER_SCAN = 1, 2, 3, 4
+"""Cases: of the form and of scans of person 1, and of a form of person 2."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ _PERSONS = """
     INSERT INTO lake.cases (case_id, mapping, patient_id, form, person_id, version, loaded_version)
     OVERRIDING SYSTEM VALUE
     VALUES (1, 'prostate', 'P1', '1', 1, 1, 1), (2, 'dicom', 'P1', '1.9.1', 1, 1, 1),
-        (3, 'prostate', 'P2', '1', 2, 1, 1)
+        (3, 'prostate', 'P2', '1', 2, 1, 1), (4, 'dicom', 'P1', '1.9.2', 1, 1, 1)
 """
 
 
@@ -81,6 +81,14 @@ def test_headers_go_before_the_form_except_for_days_and_links(connection):
     assert rows(connection, f"SELECT {found}, radiology_occurrence_id FROM omop.radiology_image") == [
         ("MR", 5, 3, 0, first)
     ]
+
+
+def test_a_study_is_what_its_first_series_were(connection):
+    study(connection, SCAN, study_description="scanned")
+    study(connection, LATER_SCAN, study_description="derived", accession_number="7")
+    store_images(connection, [1])
+    found = "SELECT study_description, accession_number FROM omop.radiology_occurrence"
+    assert rows(connection, found) == [("scanned", "7")]
 
 
 def test_a_study_counts_its_series_and_images(connection):

@@ -109,7 +109,8 @@ COMMENT ON COLUMN research.series.clinical_t IS
     'The highest that MRI or biopsy gave at baseline: imagingInfo.stage.T, biopsyInfo.stage.T. cTX does not count';
 COMMENT ON COLUMN research.series.use_cases IS 'Those that the patient''s forms serve: useCaseType, such as {1,2,3}';
 COMMENT ON COLUMN research.series.image_id IS 'Key of radiology_image';
-COMMENT ON COLUMN research.series.study_date IS 'From 2000-01-01, the day of the baseline PSA';
+COMMENT ON COLUMN research.series.study_date IS
+    'Counted from 2000-01-01, the day of the baseline PSA, where a form says it, else the moved date of the header';
 COMMENT ON COLUMN research.series.series_date IS 'The study''s, where the series has none';
 COMMENT ON COLUMN research.series.weighting IS
     'T2w, T1w, DWI, ADC or DCE, by the words of description and protocol (D4.4 5.6). NULL: they do not tell';
