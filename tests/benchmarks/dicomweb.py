@@ -125,9 +125,9 @@ _SERIES_SEARCHES = {
 }
 #: What others' studies have as well, and what few have.
 _DUMMIES = {
-    "name of dummies": "PatientName=ANON",
-    "birth date of dummies": "PatientBirthDate=19000101",
-    "accession number of dummies": "AccessionNumber=0",
+    "PatientName, dummy": "PatientName=ANON",
+    "PatientBirthDate, dummy": "PatientBirthDate=19000101",
+    "AccessionNumber, dummy": "AccessionNumber=0",
 }
 _FEW = {
     each: _SERIES_SEARCHES[each]
@@ -152,7 +152,7 @@ SEARCHES: tuple[tuple[str, int, str], ...] = (
     ("a provider's who stopped: Modality, few", 2, "/series?Modality=SEG"),
     *(
         (f"{whose} {level}: {name}", who, f"/{level}?{query}")
-        for who, whose in enumerate(("everybody's", "a provider's", "stopped:"))
+        for who, whose in enumerate(("everybody's", "a provider's", "a provider's old"))
         for level in ("series", "studies")
         for name, query in (_DUMMIES | (_FEW if who else {})).items()
     ),
@@ -230,10 +230,10 @@ class Side:
         return Taken(sum(seconds), len(seconds), 0, "")
 
     def notes(self) -> Iterator[str]:
-        yield f"{'floor':<45}      {percentiles(self.floor)}"
-        yield f"{'every search':<45}      {percentiles([each for one in self.seconds for each in one])}"
+        yield f"{'floor':<50}      {percentiles(self.floor)}"
+        yield f"{'every search':<50}      {percentiles([each for one in self.seconds for each in one])}"
         for (name, _, _), found, seconds in zip(SEARCHES, self.found, self.seconds, strict=True):
-            yield f"{name:<45} {found:>3}  {percentiles(seconds)}"
+            yield f"{name:<50} {found:>3}  {percentiles(seconds)}"
 
     def _values(self, number: int) -> dict[str, object]:
         """Another study each time, and what it was given."""
