@@ -105,7 +105,8 @@ def check(path: PathArgument, processes: ProcessesOption = None, form: FormatOpt
     """Say of each tag of the confidentiality profile what became of it; values are never shown.
 
     The profile is DICOM PS3.15, Table E.1-1. In how many headers a tag is removed, empty, a dummy, kept under
-    an option of the profile, or left. Exit code 1: something is left that may identify somebody.
+    an option of the profile, or left. Exit code 1: something is left that may identify somebody, or a DICOM
+    file could not be read.
 
     \b
     Example:
@@ -114,7 +115,7 @@ def check(path: PathArgument, processes: ProcessesOption = None, form: FormatOpt
     found = _scanned(path, processes)
     _print_report(found, form)
     _print_unread(found)
-    raise typer.Exit(1 if found.findings else 0)
+    raise typer.Exit(1 if found.findings or found.broken else 0)
 
 
 def _scanned(path: Path, processes: int | None) -> Scanned:
@@ -222,6 +223,8 @@ def _sentence(totals: Totals) -> str:
     verdict = (
         f"{plural(totals.findings, 'tag')} may identify somebody" if totals.findings else "Nothing is left"
     )
+    if totals.unread:
+        verdict += f" in what was read; {plural(totals.unread, 'file')} could not be read as DICOM"
     return f"{found}; {totals.with_values} with values, {totals.empty} empty. {verdict}."
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from etl.dicom.elements import Elements, Memory, elements_of, undecoded
 from etl.dicom.judge import Claims, Role, State, role_of, stands_for_nobody, text_of, verdict
@@ -97,12 +98,15 @@ def _inside(dataset: Dataset, number: int, element: Any, role: Role, claims: Cla
     """What is found in a sequence. Those of a series are mostly the same, byte by byte."""
     key = undecoded(element)
     if key is None:
-        return _look_inside(dataset[number].value or (), role, claims)
-    return _SEQUENCES.get((key, claims), lambda: _look_inside(dataset[number].value or (), role, claims))
+        return _look_inside(dataset[number].value, role, claims)
+    return _SEQUENCES.get((key, claims), lambda: _look_inside(dataset[number].value, role, claims))
 
 
-def _look_inside(items: Any, role: Role, claims: Claims) -> Checked:
+def _look_inside(value: Any, role: Role, claims: Claims) -> Checked:
     checked = Checked({}, set())
+    items = value if isinstance(value, Sequence) else ()
+    if value and (role.odd or not isinstance(value, Sequence)):
+        _note(checked, role, State.LEFT, role.odd or "a sequence that cannot be looked into")
     for item in items:
         _look(item, elements_of(item), claims, checked)
     # A reference to other instances may stay: its UIDs are looked at one by one.
@@ -129,7 +133,10 @@ def _worst(item: Dataset, claims: Claims) -> State:
 def _leaf(item: Dataset, number: int, element: Any, claims: Claims) -> State:
     role = role_of(number, element.VR)
     if role is not None and role.sequence:
-        return max((_worst(inner, claims) for inner in item[number].value or ()), default=State.EMPTY)
+        value = item[number].value
+        if value and not isinstance(value, Sequence):
+            return State.LEFT
+        return max((_worst(inner, claims) for inner in value or ()), default=State.EMPTY)
     if role is not None and role.entry is not None:
         return verdict(role, element.value, claims)[0]
     text = text_of(element.value)

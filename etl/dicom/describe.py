@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from etl.dicom.elements import Elements, Memory, undecoded
 from etl.dicom.schema import item_keywords
 from etl.dicom.tags import Tag, kept_tags
 from etl.dicom.values import listed, natural, several
+from etl.dicom.vr import readable
 
 _SHARED, _PER_FRAME = 0x52009229, 0x52009230
 _REFERENCED_SERIES, _SOURCE_IMAGES, _DERIVATION = 0x00081115, 0x00082112, 0x00089124
@@ -100,9 +102,9 @@ def _attribute(holders: list[Dataset], tag: Tag) -> Any:
     if not holders:
         return None
     if tag.collect:
-        values = (each for holder in holders for each in several(tag.vr, _value(holder, tag)))
+        values = (each for holder in holders for each in several(tag.vr, _value(holder, tag.number)))
         return sorted(set(values)) or None
-    value = _value(holders[0], tag)
+    value = _value(holders[0], tag.number)
     if tag.items:
         return _items(value or (), item_keywords(tag.items)) or None
     if tag.many:
@@ -112,22 +114,25 @@ def _attribute(holders: list[Dataset], tag: Tag) -> Any:
     return natural(tag.vr, one[0] if len(one) == 1 else "\\".join(map(str, one)))
 
 
-def _value(holder: Dataset, tag: Tag) -> Any:
+def _value(holder: Dataset, number: int) -> Any:
+    """The value; None if it is not of the dictionary's VR or cannot be decoded: as good as not there."""
     try:
-        return holder[tag.number].value
+        element = holder[number]
+        value = element.value
     except (ValueError, TypeError, LookupError, NotImplementedError):
-        # Not what its VR says, so that it cannot be decoded: as good as not there.
         return None
+    return None if isinstance(value, bytes) or not readable(element.VR, number) else value
 
 
 def _items(sequence: Iterable[Dataset], keywords: tuple[str, ...]) -> list[dict[str, str]]:
-    items = ({key: natural(_item_vr(key), item.get(key)) for key in keywords} for item in sequence)
+    items = ({key: _text_of(item, key) for key in keywords} for item in sequence)
     whole = ({key: value for key, value in item.items() if value is not None} for item in items)
     return [item for item in whole if item]
 
 
-def _item_vr(keyword: str) -> str:
-    return "UI" if keyword.endswith("UID") else "LO"
+def _text_of(item: Dataset, keyword: str) -> Any:
+    value = _value(item, tag_for_keyword(keyword) or 0)
+    return natural("UI" if keyword.endswith("UID") else "LO", value)
 
 
 def _functional_groups(dataset: Dataset, elements: Elements) -> Iterator[Dataset]:

@@ -1,19 +1,24 @@
 """Judge one value: is it empty of meaning, may it stay, or does it still tell who somebody is?"""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from etl.dicom.policy import Entry, Policy, policy
-from etl.dicom.tags import shown
+from etl.dicom.schema import item_keywords
+from etl.dicom.tags import kept_tags, shown
+from etl.dicom.vr import TEXTS, dictionary_vr, same
 
 _BLANKS = " \0\t\r\n"
 _DATES = frozenset({"DA", "DT", "TM"})
-#: Values of other types are numbers or bytes in binary.
-_TEXTS = frozenset({"AE", "AS", "CS", "DS", "IS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
+_NAME = "a name"
+_ODD = "not of the type that DICOM gives it (PS3.6)"
+_PATIENT_ID = 0x00100020
+_DATE_SIGNS, _UID_SIGNS = frozenset("0123456789.:+-\\ "), frozenset("0123456789.\\ \0")
 
 
 class State(IntEnum):
@@ -43,28 +48,39 @@ _Judge = Callable[[str, Claims], Verdict]
 class Role:
     """How to look at a tag. There is one for each tag and VR; it is the same for all headers."""
 
-    __slots__ = ("action", "entry", "judge", "keyword", "private", "sequence", "tag", "uid")
+    __slots__ = ("action", "entry", "judge", "keyword", "odd", "private", "sequence", "tag", "uid")
 
-    def __init__(self, number: int, entry: Entry | None, vr: str) -> None:
+    def __init__(self, number: int, entry: Entry | None, vr: str, said: str | None) -> None:
         self.private = (number >> 16) % 2 == 1
         self.entry = entry
         self.action = entry.action if entry else ""
         self.tag = entry.tag if entry else f"({number >> 16:04X},xxxx)" if self.private else shown(number)
         self.keyword = "" if self.private else keyword_for_tag(number) or (entry.name if entry else "")
         self.uid = vr == "UI"
-        self.sequence = vr == "SQ" and not self.private
-        self.judge = _judge(number, vr, policy())
+        self.sequence = "SQ" in (vr, said) and not self.private
+        #: Why it is odd that the file has this VR; empty if it is not.
+        self.odd = "" if entry is None or said is None or same(said, number) else _ODD
+        self.judge = _judge_odd if self.odd else _judge(number, vr, entry, policy())
+
+
+@lru_cache(maxsize=100_000)
+def role_of(number: int, vr: str | None) -> Role | None:
+    """How to look at a tag with the VR that the file says, if it says one; None: it tells nothing.
+
+    It is the dictionary's VR that counts: what a file says of itself proves nothing.
+    """
+    if (number >> 16) % 2:
+        return Role(number, None, "UN", None)
+    entry, actual = policy().entry(number), dictionary_vr(number, vr)
+    watched = "SQ" in (actual, vr) or actual in _DATES or number in kept_texts()
+    return Role(number, entry, actual, vr) if entry is not None or watched else None
 
 
 @cache
-def role_of(number: int, vr: str | None) -> Role | None:
-    """How to look at a tag with the VR that the file says, if it says one; None: it tells nothing."""
-    if (number >> 16) % 2:
-        return Role(number, None, "UN")
-    entry, actual = policy().entry(number), _actual(number, vr)
-    if entry is None and actual != "SQ" and actual not in _DATES:
-        return None
-    return Role(number, entry, actual)
+def kept_texts() -> frozenset[int]:
+    """Tags that are kept and hold text, those of the items of sequences included."""
+    kept = {tag.number for tag in kept_tags().values() if tag.vr in TEXTS}
+    return frozenset(kept | {tag_for_keyword(each) or 0 for each in item_keywords("code")})
 
 
 def verdict(role: Role, value: Any, claims: Claims) -> Verdict:
@@ -102,6 +118,8 @@ def stands_for_nobody(text: str, claims: Claims) -> bool:
 
 def _is_dummy(text: str, claims: Claims) -> bool:
     rules = policy()
+    if len(text) > rules.longest_dummy:
+        return False
     return (
         not text
         or text == claims.patient
@@ -110,28 +128,30 @@ def _is_dummy(text: str, claims: Claims) -> bool:
     )
 
 
-def _actual(number: int, vr: str | None) -> str:
-    if vr is not None and vr != "UN":
-        return vr
-    try:
-        return dictionary_VR(number).split(" or ")[0]
-    except KeyError:
-        return "UN"
-
-
-def _judge(number: int, vr: str, rules: Policy) -> _Judge:
+def _judge(number: int, vr: str, entry: Entry | None, rules: Policy) -> _Judge:
     if vr == "UI":
         return _judge_uid
     if vr in _DATES:
         return _judge_dates(rules, vr, number in rules.never_moved)
-    if number in rules.cleaned:
-        return _judge_description
-    if number in rules.kept:
-        return _keep
-    return _judge_text if vr in _TEXTS else _judge_binary
+    if number == _PATIENT_ID:
+        return _judge_kept({**_telling(rules, number), _NAME: rules.names}, rules.longest_kept)
+    if number in rules.kept or entry is None:
+        return _judge_kept(_telling(rules, number), rules.longest_kept)
+    return _judge_text if vr in TEXTS else _judge_binary
+
+
+def _telling(rules: Policy, number: int) -> dict[str, re.Pattern[str]]:
+    excused = rules.excused.get(number, ())
+    return {what: pattern for what, pattern in rules.telling.items() if what not in excused}
+
+
+def _judge_odd(text: str, claims: Claims) -> Verdict:
+    return State.LEFT, _ODD
 
 
 def _judge_uid(text: str, claims: Claims) -> Verdict:
+    if not _UID_SIGNS.issuperset(text):
+        return State.LEFT, "no UID"
     for uid in text.split("\\"):
         if uid.startswith(policy().roots):
             return State.LEFT, f"a UID under the root of {policy().maker(uid)}: it was not replaced"
@@ -142,6 +162,8 @@ def _judge_dates(rules: Policy, vr: str, never: bool) -> _Judge:
     dummies = rules.dummy_times if vr == "TM" else rules.dummy_dates
 
     def judge(text: str, claims: Claims) -> Verdict:
+        if not _DATE_SIGNS.issuperset(text):
+            return State.LEFT, "no date or time"
         if all(dummies.fullmatch(each.strip()) for each in text.split("\\")):
             return State.DUMMY, ""
         if never:
@@ -153,17 +175,18 @@ def _judge_dates(rules: Policy, vr: str, never: bool) -> _Judge:
     return judge
 
 
-def _judge_description(text: str, claims: Claims) -> Verdict:
-    if stands_for_nobody(text, claims):
-        return State.DUMMY, ""
-    for what, pattern in policy().telling.items():
-        if pattern.search(text):
-            return State.LEFT, f"holds what looks like {what}"
-    return State.KEPT, ""
+def _judge_kept(telling: Mapping[str, re.Pattern[str]], longest: int) -> _Judge:
+    """Of a text that may stay: none of what it may not hold, nor more than can be looked through."""
 
+    def judge(text: str, claims: Claims) -> Verdict:
+        if len(text) > longest:
+            return State.LEFT, f"a text of more than {longest} characters"
+        for what, pattern in telling.items():
+            if pattern.search(text):
+                return State.LEFT, f"holds what looks like {what}"
+        return (State.DUMMY, "") if stands_for_nobody(text, claims) else (State.KEPT, "")
 
-def _keep(text: str, claims: Claims) -> Verdict:
-    return State.KEPT, ""
+    return judge
 
 
 def _judge_text(text: str, claims: Claims) -> Verdict:

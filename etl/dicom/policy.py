@@ -17,8 +17,6 @@ from etl.dicom.tags import FOLDER
 
 PROFILE = FOLDER.joinpath("profile.csv")
 POLICY = FOLDER.joinpath("deidentification.yaml")
-#: The option under which texts may stay when nothing in them tells of a person.
-CLEAN_DESCRIPTORS = 113105
 
 
 class Entry(NamedTuple):
@@ -43,8 +41,6 @@ class Policy:
     """Rows by their tag."""
     kept: frozenset[int]
     """Tags of the profile whose value may stay."""
-    cleaned: frozenset[int]
-    """Those of them whose text is searched for what tells of a person."""
     never_moved: frozenset[int]
     """Dates and times that may not stay, moved or not."""
     modified: frozenset[str]
@@ -54,6 +50,12 @@ class Policy:
     dummy_texts: re.Pattern[str]
     telling: Mapping[str, re.Pattern[str]]
     """What a text may not hold, by what it looks like."""
+    names: re.Pattern[str]
+    """What a Patient ID may not hold besides."""
+    excused: Mapping[int, frozenset[str]]
+    """What a text may hold all the same, by its tag."""
+    longest_dummy: int
+    longest_kept: int
     makers: Mapping[str, str]
     """Makers by the root of their UIDs, with a dot behind it."""
     roots: tuple[str, ...]
@@ -81,18 +83,20 @@ def policy() -> Policy:
     written = YAML(typ="safe").load(POLICY.read_bytes())
     kept, dates, dummies = written["kept"], written["dates"], written["dummies"]
     makers = dict(_roots(written["roots"]))
-    cleaned = [keyword for keyword, told in kept.items() if told.get("option") == CLEAN_DESCRIPTORS]
     return Policy(
         profile={entry.tag: entry for entry in _profile()},
         kept=_numbers(kept),
-        cleaned=_numbers(cleaned),
         never_moved=_numbers(dates["never"]),
         modified=frozenset(dates["modified"]),
         moved_option=str(dates["option"]),
         dummy_dates=_any(dummies["dates"]),
         dummy_times=_any(dummies["times"]),
         dummy_texts=_any(dummies["texts"]),
-        telling={what: re.compile(pattern) for what, pattern in written["telling"].items()},
+        telling={what: re.compile(pattern, re.IGNORECASE) for what, pattern in written["telling"].items()},
+        names=re.compile(written["names"]),
+        excused=dict(_excused(written["excused"], written["telling"])),
+        longest_dummy=written["longest"]["dummy"],
+        longest_kept=written["longest"]["kept"],
         makers=makers,
         roots=tuple(makers),
         known=tuple(f"{root}." for root in written["known"]),
@@ -111,6 +115,17 @@ def _numbers(keywords: Iterable[str]) -> frozenset[int]:
     if unknown := [keyword for keyword, number in numbers.items() if number is None]:
         raise ValueError(f"deidentification.yaml: DICOM's dictionary has no attribute '{unknown[0]}'")
     return frozenset(number for number in numbers.values() if number is not None)
+
+
+def _excused(
+    written: Mapping[str, Iterable[str]], telling: Iterable[str]
+) -> Iterator[tuple[int, frozenset[str]]]:
+    for keyword, what in written.items():
+        if unknown := set(what) - set(telling):
+            raise ValueError(
+                f"deidentification.yaml: {keyword} is excused from '{min(unknown)}', which is not told"
+            )
+        yield from ((number, frozenset(what)) for number in _numbers([keyword]))
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:

@@ -42,6 +42,8 @@ class Totals:
     """Those that are empty wherever they are."""
     findings: int
     """Tags that may identify somebody, those that the profile does not list included."""
+    unread: int
+    """Files of which no header was read: nothing is known of them."""
 
 
 def report(scanned: Scanned) -> tuple[list[Line], Totals]:
@@ -60,6 +62,7 @@ def report(scanned: Scanned) -> tuple[list[Line], Totals]:
         with_values=with_values,
         empty=len(scanned.tags) - with_values,
         findings=len(against),
+        unread=scanned.unread_files,
     )
     return sorted(lines), totals
 

@@ -20,12 +20,15 @@ from etl.dicom.headers import UNREADABLE
 from etl.dicom.judge import State
 from etl.dicom.policy import policy
 from etl.dicom.sources import NO_DICOM, Source, from_json, quietly, source_at
+from etl.dicom.values import natural
 from etl.read import Unreadable, records
 
 #: Headers that a process reads before it reports.
 CHUNK = 200
 #: Below it another process takes longer to start than to read.
 _WORTH_A_PROCESS = 2 * CHUNK
+#: The header was read and checked, as of a DICOMDIR.
+NO_SERIES = "of no series"
 _JSON = (".json", ".ndjson", ".jsonl")
 
 #: Headers that are read, and how many there are, where that is known.
@@ -82,6 +85,11 @@ class Scanned:
     def broken(self) -> bool:
         """Whether a file that is DICOM could not be read."""
         return any(each.broken for each in self.unread)
+
+    @property
+    def unread_files(self) -> int:
+        """Files of which no header was read, be they broken or no DICOM."""
+        return sum(each.files for each in self.unread if each.reason != NO_SERIES)
 
     @property
     def studies(self) -> int:
@@ -206,7 +214,7 @@ def _scanned(group: Group) -> Scanned:
         findings=findings,
         tags=tuple(_tags(group)),
         unread=tuple(_unread(group)),
-        torn=tuple(sorted(uid for uid, series in group.series.items() if series.torn)),
+        torn=tuple(sorted(uid for uid, series in group.series.items() if series.torn and natural("UI", uid))),
     )
 
 
@@ -214,7 +222,7 @@ def _unread(group: Group) -> Iterator[Unread]:
     for reason, places in sorted(group.unread.items()):
         yield Unread(reason, places.count, tuple(places.names), reason != NO_DICOM)
     if group.loose.count:
-        yield Unread("of no series", group.loose.count, tuple(group.loose.names), False)
+        yield Unread(NO_SERIES, group.loose.count, tuple(group.loose.names), False)
 
 
 def _tags(group: Group) -> Iterator[TagReport]:

@@ -22,8 +22,8 @@ class Match(NamedTuple):
     kind: Literal["uid", "text", "name", "date"]
     sql: str
     """What is compared: a column, or the text or the date that an index has."""
-    few: bool = True
-    """Whether one value has few studies, in a lake however large."""
+    few: bool = False
+    """Whether one value has few studies, in a lake however large; de-identification has dummies for many."""
 
 
 class Attribute(NamedTuple):
@@ -68,7 +68,7 @@ def _name(keyword: str) -> Match:
     return Match("name", f"study.attributes ->> '{keyword}'")
 
 
-def _text(sql: str, few: bool = True) -> Match:
+def _text(sql: str, few: bool = False) -> Match:
     return Match("text", sql, few)
 
 
@@ -97,10 +97,10 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         ("ModalitiesInStudy", "00080061", "CS", _MODALITIES, None),
         ("ReferringPhysicianName", "00080090", "PN", None, _name("ReferringPhysicianName")),
         ("PatientName", "00100010", "PN", None, _name("PatientName")),
-        ("PatientID", "00100020", "LO", _PATIENT, _text(_PATIENT)),
+        ("PatientID", "00100020", "LO", _PATIENT, _text(_PATIENT, few=True)),
         ("PatientBirthDate", "00100030", "DA", None, _date("study", "PatientBirthDate")),
         ("PatientSex", "00100040", "CS", None, None),
-        ("StudyInstanceUID", "0020000D", "UI", _STUDY_UID, Match("uid", _STUDY_UID)),
+        ("StudyInstanceUID", "0020000D", "UI", _STUDY_UID, Match("uid", _STUDY_UID, few=True)),
         ("StudyID", "00200010", "SH", None, None),
         ("NumberOfStudyRelatedSeries", "00201206", "IS", "study.count_of_series", None),
         ("NumberOfStudyRelatedInstances", "00201208", "IS", "study.image_total_count", None),
@@ -110,7 +110,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "study",
         "all",
         ("AnatomicRegionsInStudyCodeSequence", "00080063", "SQ", None, None),
-        ("StudyDescription", "00081030", "LO", _DESCRIPTION, _text(_DESCRIPTION, few=False)),
+        ("StudyDescription", "00081030", "LO", _DESCRIPTION, _text(_DESCRIPTION)),
         ("ProcedureCodeSequence", "00081032", "SQ", None, None),
         ("NameOfPhysiciansReadingStudy", "00081060", "PN", None, None),
         ("AdmittingDiagnosesDescription", "00081080", "LO", None, None),
@@ -126,9 +126,9 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "series",
         "always",
         *_common(),
-        ("Modality", "00080060", "CS", "series.modality", _text("series.modality", few=False)),
+        ("Modality", "00080060", "CS", "series.modality", _text("series.modality")),
         ("SeriesDescription", "0008103E", "LO", "series.series_description", None),
-        ("SeriesInstanceUID", "0020000E", "UI", _SERIES_UID, Match("uid", _SERIES_UID)),
+        ("SeriesInstanceUID", "0020000E", "UI", _SERIES_UID, Match("uid", _SERIES_UID, few=True)),
         ("NumberOfSeriesRelatedInstances", "00201209", "IS", "series.image_count", None),
         ("PerformedProcedureStepStartDate", "00400244", "DA", None,
             _date("series", "PerformedProcedureStepStartDate")),
@@ -150,7 +150,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "named",
         ("ImageType", "00080008", "CS", _TYPES, None),
         ("Manufacturer", "00080070", "LO", "series.manufacturer", None),
-        ("ManufacturerModelName", "00081090", "LO", _MODEL, _text(_MODEL, few=False)),
+        ("ManufacturerModelName", "00081090", "LO", _MODEL, _text(_MODEL)),
         ("BodyPartExamined", "00180015", "CS", "series.body_part_examined", None),
         ("MRAcquisitionType", "00180023", "CS", "series.mr_acquisition_type", None),
         ("SliceThickness", "00180050", "DS", "series.image_slice_thickness", None),

@@ -36,6 +36,8 @@ class Criterion:
     """Of its parameters."""
     few: bool
     """Whether few studies fit, in a lake however large."""
+    single: bool
+    """Whether it is one value that is looked for: an index tells soon whether few fit."""
 
 
 def criterion(attribute: Attribute, value: str, *, fuzzy: bool = False, name: str | None = None) -> Criterion:
@@ -52,8 +54,8 @@ def criterion(attribute: Attribute, value: str, *, fuzzy: bool = False, name: st
     make = {"uid": _uid, "text": _text, "name": _beginnings if fuzzy else _name, "date": _date}
     name = name or attribute.keyword.lower()
     sql, values = make[attribute.match.kind](attribute.match.sql, value.strip(), name)
-    few = attribute.match.few and not fuzzy and len(values) == 1 and not _RANGE.search(sql)
-    return Criterion(attribute, sql, values, few)
+    single = not fuzzy and len(values) == 1 and not _RANGE.search(sql)
+    return Criterion(attribute, sql, values, attribute.match.few and single, single)
 
 
 _Condition = tuple[str, dict[str, Any]]

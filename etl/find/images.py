@@ -40,18 +40,37 @@ def find(connection: Connection, viewer: Viewer, search: Search) -> list[Found]:
     for each in search.criteria:
         values |= each.values
     with connection.begin():
-        connection.execute(_QUICKLY if viewer.everything or _is_narrow(search) else _QUICKLY_MINE)
-        rows = connection.execute(_statement(viewer, search), values).all()
+        connection.execute(_QUICKLY)
+        if not (narrow := viewer.everything or _is_narrow(connection, search)):
+            connection.execute(_MINE_FIRST)
+        rows = connection.execute(_statement(viewer, search, narrow), values).all()
     return [Found(row[0], row[1:]) for row in rows]
 
 
-def _statement(viewer: Viewer, search: Search) -> TextClause:
+def _is_narrow(connection: Connection, search: Search) -> bool:
+    """Whether one criterion alone leaves few studies or series, of whomever."""
+    if any(each.few for each in search.criteria):
+        return True
+    connection.execute(_BY_INDEX)
+    narrow = any(_fits_few(connection, each) for each in search.criteria if each.single)
+    connection.execute(_BY_ANY)
+    return narrow
+
+
+def _fits_few(connection: Connection, criterion: Criterion) -> bool:
+    source = _TABLES[criterion.attribute.level]
+    some = f"SELECT FROM {source} WHERE {criterion.sql} LIMIT {_FEW + 1}"
+    statement = f"SELECT count(*) FROM ({some}) AS fit"  # noqa: S608 - our own words
+    return int(connection.execute(text(statement), criterion.values).scalar_one()) <= _FEW
+
+
+def _statement(viewer: Viewer, search: Search, narrow: bool) -> TextClause:
     key = _KEYS[search.level]
     needed = " ".join(each.sql for each in search.criteria)
     source = _tables(search.level, needed)
     conditions = [each.sql for each in search.criteria]
     if not viewer.everything:
-        if _is_narrow(search):
+        if narrow:
             conditions.append(_OWNED.format(search.level))
         else:
             source += f" JOIN ({_MINE}) AS mine ON mine.radiology_occurrence_id = {key[0]}"
@@ -64,10 +83,6 @@ def _statement(viewer: Viewer, search: Search) -> TextClause:
         f" SELECT {search.level}.person_id, {told} FROM page JOIN ({_tables(search.level, _WHOLE)})"
         f" ON page.{key[-1].partition('.')[2]} = {key[-1]} ORDER BY {order}"
     )
-
-
-def _is_narrow(search: Search) -> bool:
-    return any(each.few for each in search.criteria)
 
 
 def _tables(level: Level, needed: str) -> str:
@@ -108,8 +123,11 @@ _MINE = """
     WHERE person_id IN (SELECT person_id FROM lake.cases WHERE organisation = :organisation)
     ORDER BY radiology_occurrence_id DESC OFFSET 0
 """
+#: So many are looked through for one's own; to see whether more fit takes as long as to find as many.
+_FEW = 1000
 # A statement is compiled for longer than it runs.
-_SETTINGS = "SET TRANSACTION READ ONLY; SET LOCAL jit = off"
-_QUICKLY = text(_SETTINGS)
+_QUICKLY = text("SET TRANSACTION READ ONLY; SET LOCAL jit = off")
+# The first that fit may be the last of a table.
+_BY_INDEX, _BY_ANY = text("SET LOCAL enable_seqscan = off"), text("SET LOCAL enable_seqscan = on")
 # To go through one's own studies: other joins let everybody's pass by until a page is full of one's own.
-_QUICKLY_MINE = text(f"{_SETTINGS}; SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashjoin = off")
+_MINE_FIRST = text("SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashjoin = off")

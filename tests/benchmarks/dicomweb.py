@@ -2,7 +2,9 @@
 
 The floor is ``/readyz``, which asks the database for one row and needs no token; ours are answered with
 whole pages, to a token, with the audit trail on the disk. Patients, studies (ten series each) and series are
-written by SQL; ``--cases`` is the number of series.
+written by SQL; ``--cases`` is the number of series. Every other patient has dummies, as de-identification
+writes them: one name and one birth date for all, and one accession number, which those of the provider who
+stopped lack.
 """
 
 from collections.abc import Iterator
@@ -23,6 +25,8 @@ TIMES = 20
 #: Providers; the last one stopped long ago, and its patients are the oldest.
 PROVIDERS = 12
 _PER_STUDY, _PER_PATIENT = 10, 2
+#: Studies of a patient with a name and of the next one, who has dummies.
+_TURN = 2 * _PER_PATIENT
 #: As many attributes as a header has after de-identification.
 _HEADER = {
     "Modality": "MR", "Rows": 384, "Columns": 384, "FlipAngle": 160, "ScanOptions": ["PFP", "FS"],
@@ -63,15 +67,19 @@ _FILL = (
             radiology_occurrence_date, device_concept_id, radiology_modality_concept_id,
             radiology_protocol_concept_id, accession_number, study_description, count_of_series,
             image_total_count, attributes)
-        SELECT number, 1 + (number - 1) / :per_patient, '1.2.826.0.1.3680043.8.' || number,
-            DATE '2000-01-01' + CAST(number * 7919 % 3650 AS integer), 0, 0, 0, 'A' || number,
+        SELECT number, person, '1.2.826.0.1.3680043.8.' || number,
+            DATE '2000-01-01' + CAST(number * 7919 % 3650 AS integer), 0, 0, 0,
+            CASE WHEN NOT dummy THEN 'A' || number WHEN person > :patients / 20 THEN '0' END,
             'Description ' || number % 61, :per_study, :per_study * 24,
             CAST(:header AS jsonb) || jsonb_build_object(
-                'PatientName', 'Family' || number * 31 % 997 || '^Given' || number * 17 % 211,
+                'PatientName', CASE WHEN dummy THEN 'ANON'
+                    ELSE 'Family' || number * 31 % 997 || '^Given' || number * 17 % 211 END,
                 'ReferringPhysicianName', 'Doctor' || number % 307 || '^Who',
-                'PatientBirthDate',
-                CAST(DATE '1920-01-01' + CAST(number * 104729 % 14600 AS integer) AS text))
-        FROM generate_series(1, CAST(:studies AS bigint)) AS number
+                'PatientBirthDate', CASE WHEN dummy THEN '1900-01-01'
+                    ELSE CAST(DATE '1920-01-01' + CAST(number * 104729 % 14600 AS integer) AS text) END)
+        FROM generate_series(1, CAST(:studies AS bigint)) AS number,
+            LATERAL (SELECT 1 + (number - 1) / :per_patient) AS whose (person),
+            LATERAL (SELECT person % 2 = 0) AS are (dummy)
     """),
     text("""
         INSERT INTO omop.radiology_image (image_id, radiology_occurrence_id, person_id, series_instance_uid,
@@ -115,6 +123,16 @@ _SERIES_SEARCHES = {
     "ManufacturerModelName": "ManufacturerModelName=model {model}",
     "Modality, model, dates": f"Modality=PT&ManufacturerModelName=model {{model}}&StudyDate={_MONTH}",
 }
+#: What others' studies have as well, and what few have.
+_DUMMIES = {
+    "PatientName, dummy": "PatientName=ANON",
+    "PatientBirthDate, dummy": "PatientBirthDate=19000101",
+    "AccessionNumber, dummy": "AccessionNumber=0",
+}
+_FEW = {
+    each: _SERIES_SEARCHES[each]
+    for each in ("PatientName", "PatientBirthDate", "AccessionNumber", "ReferringPhysicianName", "StudyDate")
+}
 _STUDY_SEARCHES = {
     name: query
     for name, query in _SERIES_SEARCHES.items()
@@ -132,6 +150,12 @@ SEARCHES: tuple[tuple[str, int, str], ...] = (
     ("a provider's series: StudyDate, a month", 1, f"/series?StudyDate={_MONTH}"),
     ("a provider's who stopped: series", 2, "/series?"),
     ("a provider's who stopped: Modality, few", 2, "/series?Modality=SEG"),
+    *(
+        (f"{whose} {level}: {name}", who, f"/{level}?{query}")
+        for who, whose in enumerate(("everybody's", "a provider's", "a provider's old"))
+        for level in ("series", "studies")
+        for name, query in (_DUMMIES | (_FEW if who else {})).items()
+    ),
 )
 
 
@@ -206,14 +230,16 @@ class Side:
         return Taken(sum(seconds), len(seconds), 0, "")
 
     def notes(self) -> Iterator[str]:
-        yield f"{'floor':<45}      {percentiles(self.floor)}"
-        yield f"{'every search':<45}      {percentiles([each for one in self.seconds for each in one])}"
+        yield f"{'floor':<50}      {percentiles(self.floor)}"
+        yield f"{'every search':<50}      {percentiles([each for one in self.seconds for each in one])}"
         for (name, _, _), found, seconds in zip(SEARCHES, self.found, self.seconds, strict=True):
-            yield f"{name:<45} {found:>3}  {percentiles(seconds)}"
+            yield f"{name:<50} {found:>3}  {percentiles(seconds)}"
 
     def _values(self, number: int) -> dict[str, object]:
         """Another study each time, and what it was given."""
-        study = 1 + number * 7919 % self._studies
+        place = number * 7919 % self._studies
+        # The first ones of a turn have no dummies.
+        study = 1 + place // _TURN * _TURN + place % _PER_PATIENT
         day = date(2000, 1, 1) + timedelta(study * 7919 % 3650)
         born = date(1920, 1, 1) + timedelta(study * 104729 % 14600)
         return {

@@ -55,7 +55,7 @@ def test_searches_of_images_find_pages_in_a_lake_of_that_many_series(server_url:
     report = BENCHMARKS["dicomweb"](Setting(server_url, cases=1_200, pairs=1))
     ((ours, floor),) = report.pairs
     assert ours.documents == floor.documents == len(SEARCHES) * TIMES
-    found = {note[:45].strip(): int(note[45:].split()[0]) for note in report.notes[2:]}
+    found = {note[:50].strip(): int(note[50:].split()[0]) for note in report.notes[2:]}
     assert list(found) == [name for name, _, _ in SEARCHES]
     assert found["series: everything"] == 100
     assert found["series: everything, 200 with all fields"] == 200

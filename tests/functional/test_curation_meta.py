@@ -122,7 +122,7 @@ LEVEL = "parameters.registration_steps.0.levels.0"
             "unknown key 'static_series_uid'",
         ),
         (changed("meta.source_series_uid", "1.2." + "3" * 61), "$.meta.source_series_uid", "64 characters"),
-        (changed("meta.source_series_uid", "1.02"), "$.meta.source_series_uid", "pattern"),
+        (changed("meta.source_series_uid", "1..2"), "$.meta.source_series_uid", "pattern"),
         (changed("meta.source_series_uid", "1.2\n"), "$.meta.source_series_uid", "pattern"),
         (changed("meta.source_series_uid", "Secret"), "$.meta.source_series_uid", "pattern"),
         (changed("parameters.registration_steps", []), "$.parameters.registration_steps", "at least 1 item"),

@@ -152,7 +152,28 @@ def test_pydicoms_own_files_are_checked_and_named(run: Run) -> None:
     found = json.loads(said.out)
     assert found["findings"] > 50
     assert found["found"] + found["removed"] == found["profile"] == 655
-    assert "no DICOM: " in said.err
+    files = sum(path.is_file() for path in PYDICOM.rglob("*"))
+    assert (found["headers"], found["unread"]) == (files - found["unread"], 13)
+    assert "no DICOM: 13 files: " in said.err
+    assert "cannot be read" not in said.err
+    scanned = run("dicom", "scan", PYDICOM, "--dry-run", "--format", "json")
+    assert scanned.code == 2
+    assert json.loads(scanned.out) == found
+
+
+def test_a_clean_verdict_tells_of_files_that_were_not_read(run: Run, tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set", studies=1, series=1, instances=1)
+    whole = write(tmp_path / "bare", header()).read_bytes()
+    assert "empty. Nothing is left." in run("dicom", "check", folder).out
+    (folder / "bare.dcm").write_bytes(whole[132:])
+    said = run("dicom", "check", folder)
+    assert said.code == 0
+    assert "Nothing is left in what was read; 1 file could not be read as DICOM." in said.out
+    assert "no DICOM: 1 file: bare.dcm" in said.err
+    (folder / "bad.dcm").write_bytes(whole[:136] + b"\1\1" + whole[138:])
+    said = run("dicom", "check", folder)
+    assert said.code == 1
+    assert "2 files could not be read as DICOM." in said.out
 
 
 def test_a_file_alone_and_the_json_model(run: Run, lake: Engine, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.valuerep import PersonName
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from api.http.app import create_app, from_environment
 from api.http.settings import read_settings
@@ -452,6 +452,54 @@ def test_who_finds_what(search: Search, role: str, organisation: str | None, stu
         assert search.studies(f"StudyInstanceUID={study}", **who) == [
             each for each in studies if each == study
         ]
+
+
+@pytest.mark.parametrize("few", [0, 1, 1000])
+def test_providers_find_their_own_however_many_fit(
+    search: Search, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.find.images._FEW", few)
+    for organisation, own in ((UKE, STUDIES[1:]), (FORTH, STUDIES[:1])):
+        who: dict[str, Any] = {"role": "data-providers", "organisation": organisation}
+        for query, studies in OF_STUDIES:
+            assert search.studies(query, **who) == [each for each in studies if each in own], query
+        for query, series in OF_SERIES:
+            found = [each for each in series if each.rpartition(".")[0] in own]
+            assert search.series(query, **who) == found, query
+
+
+@pytest.mark.parametrize(
+    ("query", "own_first"),
+    [
+        ("PatientName=john^DOE", False),
+        ("PatientName=angstrom^asa", True),
+        ("PatientBirthDate=19310101", False),
+        ("PatientBirthDate=19300201", True),
+        ("PatientBirthDate=19310101-19310101", True),
+        ("AccessionNumber=a-1", False),
+        ("PatientName=angstrom^asa&AccessionNumber=a-1", False),
+        ("PatientName=angstrom^asa&PatientBirthDate=19300201", True),
+        ("PatientID=PCa-1", False),
+        ("StudyInstanceUID=1.2.1,1.2.2", False),
+    ],
+)
+def test_what_many_have_is_looked_for_among_ones_own(
+    search: Search, query: str, own_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.find.images._FEW", 1)
+    seen: list[str] = []
+
+    def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", see)
+    try:
+        for address in ("/studies", "/series"):
+            seen.clear()
+            search.found(f"{address}?{query}", role="data-providers")
+            assert any("AS mine" in each for each in seen) == own_first
+    finally:
+        event.remove(Engine, "before_cursor_execute", see)
 
 
 def test_every_patient_of_a_page_is_in_the_audit_trail(search: Search) -> None:

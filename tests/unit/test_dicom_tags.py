@@ -113,3 +113,12 @@ def test_the_profile_is_whole() -> None:
 def test_ranges_of_the_profile(number: int, tag: str | None) -> None:
     entry = policy().entry(number)
     assert (entry and entry.tag) == tag
+
+
+def test_curations_name_series_by_the_uids_that_scans_have() -> None:
+    curation = json.loads(
+        FOLDER.joinpath("..", "curation", "curation.schema.json").read_text(encoding="utf-8")
+    )
+    ours = schema()["properties"]["SeriesInstanceUID"]
+    theirs = curation["$defs"]["uid"]
+    assert (theirs["pattern"], theirs["maxLength"]) == (ours["pattern"], ours["maxLength"])
