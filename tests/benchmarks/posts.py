@@ -24,6 +24,7 @@ from etl.setup import prepare
 from etl.strict import digest
 from etl.transform import decode, transform
 from etl.validate import Validator
+from omop_schema.statements import STATEMENTS
 from tests.benchmarks.databases import fingerprint, fresh, template
 from tests.benchmarks.ingest import DOCUMENT, FLOOR_DOCUMENTS
 from tests.benchmarks.measure import Report, Setting, Taken, alternate
@@ -126,16 +127,27 @@ def _prepare(connection: Connection, plan: Plan, cases: Sequence[Document]) -> I
 
     for number, (case, key) in enumerate(zip(cases, map(CaseKey._make, keys.all()), strict=True), 1):
         raw = orjson.dumps(case)
-        rows = {table: lines for table, lines in transform(plan, case, key).rows.items() if lines}
+        made = {
+            table: _images(connection, table, key.person_id)
+            if table in STATEMENTS
+            else [decode(plan, table, line) for line in lines]
+            for table, lines in transform(plan, case, key).rows.items()
+        }
+        rows = {table: found for table, found in made.items() if found}
         document = (key.case_id, 1, number, 1, digest(case), raw.decode())
         parts = [b"BEGIN;\n", insert(FLOOR_DOCUMENTS, [dict(zip(DOCUMENT, document, strict=True))])]
         if site := sites.pop(key.care_site_id, None):
             parts.append(insert("omop.care_site", [site]))
-        for table, lines in rows.items():
-            parts.append(insert(f"omop.{table}", [decode(plan, table, line) for line in lines]))
+        parts += [insert(f"omop.{table}", found) for table, found in rows.items()]
         if period := periods.pop(key.person_id, None):
             parts.append(insert("omop.observation_period", [period]))
         yield Prepared(form(raw), b"".join([*parts, b"COMMIT"]), sum(map(len, rows.values())))
+
+
+def _images(connection: Connection, table: str, person_id: int) -> list[dict[str, object]]:
+    """The rows of a person that OMOP holds merged, as they are in the end."""
+    statement = text(f"SELECT *, attributes::text AS attributes FROM omop.{table} WHERE person_id = :person")
+    return [dict(row) for row in connection.execute(statement, {"person": person_id}).mappings()]
 
 
 def _shared(connection: Connection, table: str) -> dict[int | None, dict[str, object]]:
