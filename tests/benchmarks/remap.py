@@ -22,7 +22,7 @@ from omop_schema import OMOP
 from omop_schema.database import copy
 from tests.benchmarks.cases import ndjson
 from tests.benchmarks.databases import fingerprint, fresh, template
-from tests.benchmarks.ingest import UNCOUNTED, Encoded, encode
+from tests.benchmarks.ingest import UNCOUNTED, Encoded, counted, encode
 from tests.benchmarks.measure import Report, Setting, Taken, alternate, timed
 
 CASES = 2000
@@ -54,7 +54,7 @@ def _loaded(server_url: str, count: int) -> Iterator[tuple[str, Plan, Encoded]]:
 def _remap(server_url: str, name: str, plan: Plan) -> Taken:
     with fresh(server_url, name) as engine:
         seconds, counts = timed(lambda: remap(engine, plan))
-        rows = counts.rows.total() - counts.rows["person"]
+        rows = counted(counts.rows)
         with engine.connect() as connection:
             return Taken(seconds, counts.cases, rows, fingerprint(connection, "lake.documents"))
 
@@ -71,11 +71,12 @@ def _replace_all(connection: Connection, encoded: Encoded) -> int:
     with connection.begin():
         for table in reversed(tables):
             connection.execute(text(f"DELETE FROM {OMOP}.{table}"))
-        return sum(
-            copy(connection, f"{OMOP}.{table}", columns, lines)
+        taken = {
+            table: copy(connection, f"{OMOP}.{table}", columns, lines)
             for table, (columns, lines) in tables.items()
             if lines
-        )
+        }
+    return counted(taken)
 
 
 def _preview(server_url: str, name: str) -> str:
