@@ -196,9 +196,10 @@ _INSERT_DOCUMENTS = text(f"""
     ON CONFLICT DO NOTHING;
 
     UPDATE lake.cases AS scanned SET organisation = owner.organisation
-    FROM incoming JOIN lake.cases AS owner USING (patient_id)
-    WHERE owner.organisation IS NOT NULL AND scanned.patient_id = owner.patient_id
-        AND {is_nobodys("scanned")};
+    FROM incoming JOIN lake.cases AS owner
+        ON (owner.patient_id, owner.mapping, owner.form) = (incoming.patient_id, :mapping, incoming.form)
+    WHERE CAST(:organisation AS text) IS NOT NULL AND owner.organisation IS NOT NULL
+        AND scanned.patient_id = incoming.patient_id AND {is_nobodys("scanned")};
 
     WITH sent AS (
         SELECT cases.case_id, coalesce(newest.version + 1, 1) AS version, incoming.position, incoming.digest,
