@@ -11,7 +11,7 @@ from etl.land import Landed
 from etl.load import Counts, load, still_valid
 from etl.pick import BATCH, newest
 from etl.plan import Plan
-from etl.validate import Validator
+from etl.validate import validator_of
 
 #: The mapping of what was done to series.
 CURATION = "curation"
@@ -36,9 +36,9 @@ def complete(
     with connection.begin():
         if not connection.execute(_ANY, values).scalar_one():
             return counts
+    plan = plan_of()
     while found := _become_cases(connection, values):
-        plan = plan_of()
-        valid, failures = still_valid(Validator(plan.schema), found)
+        valid, failures = still_valid(validator_of(plan), found)
         counts += Counts(failures=failures) + load(connection, plan, valid)
     return counts
 

@@ -7,7 +7,6 @@ gave the same series (D4.4 5.6).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.resources import files
 from typing import Any, BinaryIO
 
 import orjson
@@ -21,14 +20,15 @@ from etl.plan import CaseKey, Plan
 from etl.post import CaseProblem, made_of
 from etl.read import Record, limit, read
 from etl.receive import Sender, Upload, claimed, fingerprint, receive
+from etl.setup import CURATION_MAPPING
 from etl.strict import digest
 from etl.validate import Validator
 
 #: What the upload log has in the place of a mapping.
 MAPPING = "curationMeta"
-SCHEMA = files("mappings").joinpath("curation", "curation.schema.json")
+SCHEMA = CURATION_MAPPING.joinpath("curation.schema.json")
 #: Both functions as D4.4's Appendix B shows them.
-SAMPLES = files("mappings").joinpath("curation", "samples")
+SAMPLES = CURATION_MAPPING.joinpath("samples")
 
 #: First half of the advisory lock that keeps two equal documents apart; the second is of the digest.
 _LOCK_SPACE = 0x6F6E6375

@@ -1,4 +1,4 @@
-"""Delete: rows that cases had loaded before, by their ranges of ids, and all rows of persons who withdraw."""
+"""Delete: rows that cases loaded before, by their ranges of ids, rows of persons who withdraw, and cases."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -61,6 +61,12 @@ def delete_persons(connection: Connection, persons: Sequence[int]) -> int:
             with translated_rows(table):
                 deleted += connection.execute(statement, {"persons": list(persons)}).rowcount
     return deleted
+
+
+def delete_cases(connection: Connection, cases: Sequence[int]) -> None:
+    """Delete cases from the lake, with their documents and problems. Their rows must be gone."""
+    for statement in _DELETE_CASES:
+        connection.execute(statement, {"cases": list(cases)})
 
 
 def delete_care_sites(connection: Connection) -> None:
@@ -155,6 +161,10 @@ def _care_site_deletion() -> TextClause:
     return text(f"DELETE FROM {OMOP}.care_site WHERE care_site_id = ANY(:sites)" + "".join(uses))  # noqa: S608
 
 
+_DELETE_CASES = tuple(
+    text(f"DELETE FROM lake.{table} WHERE case_id = ANY(CAST(:cases AS integer[]))")  # noqa: S608
+    for table in ("problems", "repeats", "documents", "cases")
+)
 _UNUSED_SITES = text("""
     SELECT care_site_id FROM lake.sites
     WHERE NOT EXISTS (SELECT FROM lake.cases WHERE cases.care_site_id = sites.care_site_id)

@@ -7,22 +7,25 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
+from etl.delete import delete_cases
 from etl.images import release_curations
 from etl.receive import claim_idle
 
 
-def forget_patient(connection: Connection, values: Mapping[str, object]) -> int:
-    """Delete what the lake holds of a patient; returns how many documents that were.
+def forget_patient(connection: Connection, cases: Sequence[int], said: Mapping[str, object]) -> int:
+    """Delete what the lake holds of a patient and its cases; returns how many documents that were.
 
-    ``values`` are ``patient``, ``person``, ``cases`` and the ``series`` that they spoke of, and of the
-    remover ``remover``, its organisation, and whether it may ``everywhere``. The rows of the cases must be
-    gone. Uploads that brought nothing else are closed, and others of them are ``partial``.
+    ``said`` are ``patient``, ``person`` and the ``series`` that the cases spoke of, and of the remover
+    ``remover``, its organisation, and whether it may ``everywhere``. The rows of the cases must be gone.
+    Uploads that brought nothing else are closed, and others of them are ``partial``.
     """
+    values = {**said, "cases": list(cases)}
     uploads = set(connection.execute(_UPLOADS_OF_CASES, values).scalars())
     documents = connection.execute(_COUNT_DOCUMENTS, values).scalar_one()
     curations = connection.execute(_FORGET_CURATIONS, values).scalars().all()
     uploads |= set(curations)
-    for statement in (*_FORGET_CASES, _FORGET_PATIENT, *_FORGET_NAME):
+    delete_cases(connection, cases)
+    for statement in (_FORGET_PATIENT, *_FORGET_NAME):
         connection.execute(statement, {**values, "uploads": sorted(uploads)})
     _release(connection, sorted(uploads))
     return int(documents) + len(curations)
@@ -66,10 +69,6 @@ _COUNT_DOCUMENTS = text("""
     SELECT count(*) FROM lake.documents JOIN lake.cases USING (case_id)
     WHERE case_id = ANY(CAST(:cases AS integer[])) AND mapping <> 'curation'
 """)
-_FORGET_CASES = tuple(
-    text(f"DELETE FROM lake.{table} WHERE case_id = ANY(CAST(:cases AS integer[]))")  # noqa: S608
-    for table in ("problems", "repeats", "documents", "cases")
-)
 _FORGET_CURATIONS = text("""
     DELETE FROM lake.curations USING lake.uploads
     WHERE curations.upload_id = uploads.upload_id

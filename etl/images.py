@@ -10,7 +10,7 @@ from functools import cache
 
 from sqlalchemy import Connection, Table, TextClause, text
 
-from etl.delete import delete_rows
+from etl.delete import delete_cases, delete_rows
 from omop_schema.imaging import radiology_image, radiology_occurrence
 from omop_schema.statements import FOLLOWS, STATEMENTS
 
@@ -40,8 +40,8 @@ def release_curations(connection: Connection, cases: Iterable[int]) -> int:
     if not released:
         return 0
     rows = delete_rows(connection, released)
-    for statement in _RELEASE:
-        connection.execute(statement, {"cases": released})
+    connection.execute(_RELEASE, {"cases": released})
+    delete_cases(connection, released)
     return rows
 
 
@@ -194,13 +194,7 @@ _WITHOUT_SERIES = text("""
         WHERE said.person_id = cases.person_id AND said.series_instance_uid = source_series_uid)
     ORDER BY case_id
 """)
-_RELEASE = (
-    text("UPDATE lake.curations SET case_id = NULL WHERE case_id = ANY(:cases)"),
-    *(
-        text(f"DELETE FROM lake.{table} WHERE case_id = ANY(:cases)")  # noqa: S608 - names of our own tables
-        for table in ("problems", "repeats", "documents", "cases")
-    ),
-)
+_RELEASE = text("UPDATE lake.curations SET case_id = NULL WHERE case_id = ANY(:cases)")
 _COUNT_IMAGES = text("""
     SELECT (SELECT count(*) FROM omop.radiology_occurrence WHERE person_id = ANY(CAST(:persons AS bigint[])))
         + (SELECT count(*) FROM omop.radiology_image WHERE person_id = ANY(CAST(:persons AS bigint[])))

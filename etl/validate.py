@@ -16,6 +16,7 @@ import jsonschema_rs
 import orjson
 from jsonschema.exceptions import ValidationError
 
+from etl.plan import Plan
 from etl.strict import counted, member
 
 MOST = 100
@@ -53,6 +54,15 @@ class Validator:
         if len(unique) > MOST:
             return (*found, Violation("$", f"... and {len(unique) - MOST} more"))
         return found or (Violation("$", "is not valid, but the two validators disagree: please report this"),)
+
+
+_OF_PLANS: dict[str, Validator] = {}
+
+
+def validator_of(plan: Plan) -> Validator:
+    """The validator of a plan's documents, made ready once a process: it takes longer than a post may."""
+    known = _OF_PLANS.get(plan.digest)
+    return known or _OF_PLANS.setdefault(plan.digest, Validator(plan.schema))
 
 
 def _formats() -> jsonschema.FormatChecker:

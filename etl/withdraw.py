@@ -144,7 +144,7 @@ def _withdraw_patient(connection: Connection, patient_id: str, remover: Remover)
     # First what other tools made of the person: it may refer to rows of the cases.
     rows = delete_persons(connection, [person_id]) + delete_rows(connection, cases)
     values |= {"remover": remover.organisation, "everywhere": remover.everywhere}
-    documents = forget_patient(connection, {**values, "cases": cases, "person": person_id})
+    documents = forget_patient(connection, cases, {**values, "person": person_id})
     store_images(connection, others)
     delete_care_sites(connection)
     organisation = next((each.organisation for each in found), None)

@@ -24,7 +24,7 @@ from api.http.writes import IdempotencyKey, Validate, foretell, sender_of, store
 from etl.dicom.scan import Scanned, documents_of
 from etl.read import Record, read
 from etl.receive import Sender
-from etl.validate import Validator
+from etl.validate import validator_of
 from omop_schema.database import describe, translated
 
 router = APIRouter(tags=["Images"])
@@ -32,7 +32,6 @@ router = APIRouter(tags=["Images"])
 _MEDIA_TYPE = "application/dicom+json"
 #: pydicom's warnings, which hold values, are switched off for the whole process while headers are read.
 _READING = Lock()
-_VALIDATORS: dict[str, Validator] = {}
 
 
 @router.post("/studies", **STORE)
@@ -63,7 +62,7 @@ def _store(
 ) -> Response:
     with translated(describe(lake.engine.url)):
         plan = lake.dicom_plan()
-    validator = _VALIDATORS.get(plan.digest) or _VALIDATORS.setdefault(plan.digest, Validator(plan.schema))
+    validator = validator_of(plan)
     scanned = _scan(body)
     series = replace(body, stream=BytesIO(orjson.dumps(scanned.documents)))
     if only_tell:
