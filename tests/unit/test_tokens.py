@@ -92,7 +92,9 @@ GROUPS = [
 ]
 
 
-@pytest.mark.parametrize(("groups", "roles"), GROUPS, ids=ascii)
+@pytest.mark.parametrize(
+    ("groups", "roles"), GROUPS, ids=lambda each: ascii(sorted(each) if isinstance(each, set) else each)
+)
 def test_a_group_is_a_role_only_where_it_is_written_as_one(
     verifier: Verifier, groups: list[str], roles: set[str]
 ) -> None:
