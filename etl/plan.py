@@ -23,7 +23,8 @@ class Problem(NamedTuple):
     """A source value that did not arrive, or arrived as concept 0. It never holds the value.
 
     ``kind`` is ``unmapped`` (loaded as concept 0), ``invalid`` (not loaded), ``truncated`` (cut to fit)
-    or ``disagrees`` (another case of the person says otherwise; the newer wins).
+    or ``disagrees`` (another case of the person says otherwise; the newer wins). Of kind ``implausible`` it
+    is a warning: the value arrived as it is, and is outside of what the mapping finds plausible.
     """
 
     rule: int | None
@@ -57,6 +58,46 @@ class Rule:
     line: int
 
 
+class Bound(NamedTuple):
+    """Another value of the same item that bounds a number."""
+
+    path: str
+    rule: int | None
+    """The rule of the same items whose row holds it as ``value_as_number``; its row ids differ by the rule
+    alone. None: no row does."""
+    table: str | None
+    """The table of that rule."""
+
+
+class Plausible(NamedTuple):
+    """Where a number is plausible, both ends included: what ingest warns by and quality checks ask by.
+
+    ``low`` and ``high`` are in the column's own terms: for ``person.year_of_birth``, years of birth.
+    """
+
+    rule: int | None
+    """None: of the person."""
+    name: str
+    """The rule's name; ``person``."""
+    file: str
+    line: int
+    path: str
+    """Where the number stands, from the document's root; of a sum, its first part."""
+    table: str
+    column: str | None
+    """None: the number is only part of a text."""
+    concept_id: int | None
+    """The concept of the rule's rows; None where it depends on what is recorded, or the table has none."""
+    unit_concept_id: int | None
+    low: float | None
+    high: float | None
+    low_of: Bound | None
+    high_of: Bound | None
+    why: str
+    reason: str
+    """What is said of a number outside: the bounds, and why; never the number."""
+
+
 #: ``run(document, case_id, person_id, care_site_id, rows, problem)`` appends to ``rows``, calls
 #: ``problem(rule, kind, path, reason)`` for each problem, and returns the first and last date of the case;
 #: None where no row's date counts from a baseline.
@@ -88,6 +129,8 @@ class Plan:
     """Like ``run``, but it reports every path it used as problems of kind ``used``; for coverage."""
     forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The use cases that each form serves, such as ``7a``."""
+    plausible: tuple[Plausible, ...] = ()
+    """Every plausible range, in the mapping's order."""
 
     def empty_rows(self) -> Rows:
         """Fresh lists to collect encoded rows in, in load order."""

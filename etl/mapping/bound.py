@@ -151,6 +151,21 @@ class Instant:
     source: Source
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Where a number is plausible, both ends included. One that is not recorded is no bound."""
+
+    value: Raw | Sum
+    column: str | None
+    """The column that holds the number; None: it is only in a text."""
+    low: int | float | Source | None
+    high: int | float | Source | None
+    reason: str
+    """What is said of a value outside; it names the bounds."""
+    why: str
+    place: Place
+
+
 Expression = Union[  # noqa: UP007
     Constant, Raw, Sum, Translate, Guarded, Alternatives, Template, Whole, Listed, Position, Instant
 ]
@@ -238,6 +253,7 @@ class BoundRule:
     of: str | None
     rows: tuple["BoundRule", ...]
     comment: str | None = None
+    plausible: tuple[Range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +279,8 @@ class Bound:
     rules: tuple[BoundRule, ...]
     ignored: Mapping[Segments, str]
     concepts: tuple[ConceptUse, ...]
+    plausible: tuple[Range, ...] = ()
+    """Of the age."""
 
     @property
     def told(self) -> language.Mapping:

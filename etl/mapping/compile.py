@@ -12,6 +12,7 @@ from etl.mapping.findings import MappingError
 from etl.mapping.folder import read_folder
 from etl.mapping.generate import generate, row_columns, runtime
 from etl.mapping.paths import Facts, Segments, json_path
+from etl.mapping.plausible import plausible_of
 from etl.plan import CasePaths, Plan, Rule, Run
 from omop_schema.copy_text import NULL, escape
 
@@ -90,6 +91,7 @@ def compile_plan(mapping: bound.Bound, numbers: Mapping[str, int]) -> Plan:
         code=code,
         run=_load(code, name, "run"),
         trace=_traced(mapping, numbers, columns),
+        plausible=tuple(plausible_of(mapping, numbers)),
         forms={name: tuple(map(str, form.use_cases)) for name, form in mapping.folder.mapping.forms.items()},
     )
 

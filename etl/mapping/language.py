@@ -10,7 +10,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from etl.mapping.findings import Objection
-from etl.mapping.phrases import ConceptText, Condition, Dates, Expression, Name, Number, Path, Shape, Values
+from etl.mapping.phrases import (
+    ConceptText,
+    Condition,
+    Dates,
+    Expression,
+    Name,
+    Number,
+    Path,
+    Ranges,
+    Shape,
+    Values,
+)
 
 
 class Visit(Shape):
@@ -55,6 +66,7 @@ class Rule(Shape):
     when: Condition | None = Field(default=None, description="Only when this holds")
     concept: Expression | None = None
     number: Number | None = Field(default=None, description="value_as_number")
+    plausible: Ranges | None = Field(default=None, description="Where the number is believed")
     value: Expression | None = Field(default=None, description="value_as_concept_id")
     unit: ConceptText | None = None
     title: Expression | None = Field(default=None, description="note_title")
@@ -107,6 +119,7 @@ class Person(Shape):
 
     gender: Expression
     age: Path = Field(description="Age at baseline in years; year_of_birth = baseline year - age")
+    plausible: Ranges | None = Field(default=None, description="Where the age is believed")
     race: Expression = 0
     ethnicity: Expression = 0
 

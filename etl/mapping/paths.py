@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,10 @@ class Facts:
     max_items: int | None = None
     format: str | None = None
     title: str = ""
+    low: float | None = None
+    """The least number that can stand here, or what all are above; None: the schema sets no limit."""
+    high: float | None = None
+    """The greatest, or what all are below."""
     required: bool = True
     """Whether every valid document records something here."""
 
@@ -224,4 +228,15 @@ def _facts(node: Schema) -> Facts:
         max_items=node.get("maxItems"),
         format=node.get("format"),
         title=node.get("title", ""),
+        low=_end(node, max, "minimum", "exclusiveMinimum"),
+        high=_end(node, min, "maximum", "exclusiveMaximum"),
     )
+
+
+def _end(node: Schema, strictest: Callable[[Iterable[float]], float], *words: str) -> float | None:
+    """The limit of numbers that these words set, or that the listed values have."""
+    limits = [node[word] for word in words if word in node]
+    listed = node.get("enum", (node["const"],) if "const" in node else ())
+    if numbers := [one for one in listed if isinstance(one, (int, float)) and not isinstance(one, bool)]:
+        limits.append(min(numbers) if strictest is max else max(numbers))
+    return strictest(limits) if limits else None

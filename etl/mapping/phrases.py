@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Discriminator, Field, StrictFloat, StrictInt, Tag
 
 Name = Annotated[
     str,
@@ -256,4 +256,42 @@ def _number_shape(value: Any) -> str:
 Number = Annotated[
     Union[Annotated[Path, Tag("plain")], Annotated[Sum, Tag("sum")]],  # noqa: UP007
     Discriminator(_number_shape),
+]
+
+
+def _bound_shape(value: Any) -> str:
+    return "place" if isinstance(value, str) else "number"
+
+
+Bound = Annotated[
+    Union[  # noqa: UP007
+        Annotated[Path, Tag("place")],
+        Annotated[StrictInt | Annotated[StrictFloat, AllowInfNan(False)], Tag("number")],
+    ],
+    Discriminator(_bound_shape),
+]
+
+
+class Plausible(Shape):
+    """The range that a number is believed in, both ends included. Outside, it is loaded and warned of."""
+
+    path: Path | None = Field(
+        default=None, description="A place that the rule reads; default: that of 'number'"
+    )
+    low: Bound | None = Field(default=None, description="A number in the rule's unit, or the place of one")
+    high: Bound | None = Field(default=None, description="A number in the rule's unit, or the place of one")
+    why: str = Field(min_length=5, description="What speaks against other values; it is told with each")
+
+
+def _ranges_shape(value: Any) -> str:
+    return "list" if isinstance(value, (list, tuple)) else "one"
+
+
+Ranges = Annotated[
+    Union[  # noqa: UP007
+        Annotated[Plausible, Tag("one")],
+        Annotated[tuple[Plausible, ...], Field(min_length=1), Tag("list")],
+    ],
+    Discriminator(_ranges_shape),
+    Field(description="The range that a number is believed in, or several of them"),
 ]

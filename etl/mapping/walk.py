@@ -13,6 +13,7 @@ from etl.mapping.bound import (
     Later,
     Listed,
     OneDate,
+    Range,
     RealDate,
     Some,
     Source,
@@ -111,6 +112,17 @@ def held(rule: BoundRule) -> tuple[Any, ...]:
     if rule.section is None:
         return (*dating(rule.date), *dating(rule.end))
     return (rule.concept, rule.drivers, rule.columns, rule.visit, rule.date, rule.end)
+
+
+def bounds(ranges: Iterable[Range]) -> Iterator[Source]:
+    """The places that are bounds of numbers. To be one is no use of a value."""
+    for one in ranges:
+        yield from sources((one.low, one.high))
+
+
+def loaded_sources(rule: BoundRule) -> tuple[Source, ...]:
+    """What the code of a rule looks at: what it reads, and the bounds of its numbers."""
+    return tuple(dict.fromkeys((*rule_sources(rule), *bounds(rule.plausible))))
 
 
 def rule_sources(rule: BoundRule) -> tuple[Source, ...]:

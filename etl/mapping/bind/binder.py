@@ -10,6 +10,7 @@ from etl.mapping.bind.context import At, Slot
 from etl.mapping.bind.dates import Dates
 from etl.mapping.bind.expressions import Expressions
 from etl.mapping.bind.links import Links, check_case, check_defaults, check_forms
+from etl.mapping.bind.ranges import Ranges
 from etl.mapping.bind.written import Written, written_rules
 from etl.mapping.concept_use import ConceptUse
 from etl.mapping.findings import Finding, errors
@@ -41,6 +42,7 @@ class _Binder:
         self.folder = folder
         self.words = Expressions(folder)
         self.dates = Dates(self.words)
+        self.ranges = Ranges(self.words)
         self.names: dict[str, At] = {}
         self.root = At(folder.mapping_file, ())
 
@@ -55,6 +57,7 @@ class _Binder:
         anchor = self._anchor(mapping.baseline)
         person = dict(self._person(mapping.person))
         age = self._age(mapping)
+        ages = tuple(self._ages(mapping.person, age))
         visits = tuple(one for name, visit in mapping.visits.items() if (one := self._visit(name, visit)))
         episodes = tuple(one for name, each in mapping.episodes.items() if (one := self._episode(name, each)))
         rules = tuple(self._sections())
@@ -67,7 +70,16 @@ class _Binder:
             return None
         self.words.check_groups(self.root.down("groups"))
         return bound.Bound(
-            self.folder, anchor, person, age, visits, episodes, rules, ignored, tuple(self.words.concepts)
+            self.folder,
+            anchor,
+            person,
+            age,
+            visits,
+            episodes,
+            rules,
+            ignored,
+            tuple(self.words.concepts),
+            ages,
         )
 
     def _anchor(self, baseline: language.Baseline | None) -> bound.Anchor | None:
@@ -91,6 +103,10 @@ class _Binder:
             self.words.report("bad-shape", self.root.down("baseline"), message)
         at = self.root.down("person", "age")
         return self.words.source(mapping.person.age, at, types=frozenset({"integer", "number"}))
+
+    def _ages(self, person: language.Person | None, age: bound.Source | None) -> Iterator[bound.Range]:
+        if person is not None and age is not None:
+            yield from self.ranges.of_age(person, age, self.root.down("person"))
 
     def _person(self, person: language.Person | None) -> Iterator[tuple[str, bound.Expression]]:
         for word in PERSON_COLUMNS if person is not None else ():
@@ -174,6 +190,7 @@ class _Binder:
             concept=concept or bound.Constant(0), drivers=tuple(_drivers(rule, columns, target)),
             columns=columns, visit=visit, date=date, end=self.dates.bind(rule.end, at.down("end")),
             episode=rule.episode, parent=None, of=rule.of, rows=(), comment=rule.comment,
+            plausible=tuple(self.ranges.of_rule(rule, at, target, columns)),
         )  # fmt: skip
         self._check_filled(rule, made, at, above)
         return made if concept is not None or target.concept_column is None else None

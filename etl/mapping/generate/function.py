@@ -85,8 +85,9 @@ class _Generator:
             for scope in scopes:
                 self.lines.add(f"{first_row(self.numbers[name], scope)} = {'{}' if scope else 'None'}")
         rules = tuple(self.mapping.every_rule())
-        sources = {one.segments for rule in rules for one in walk.rule_sources(rule)}
-        sources |= {one.segments for one in walk.sources(self.mapping.shared)}
+        sources = {one.segments for rule in rules for one in walk.loaded_sources(rule)}
+        read = (*walk.sources(self.mapping.shared), *walk.bounds(self.mapping.plausible))
+        sources |= {one.segments for one in read}
         keys = {word: self.mapping.keys[word] for word in ("patient", "form") if word in self.mapping.keys}
         sources |= set(keys.values())
         self.rows.case = {word: self.names.of(segments) for word, segments in keys.items()}

@@ -31,7 +31,7 @@ class Steps:
     def into(self, stack: ExitStack, rules: Sequence[bound.BoundRule], outer: Segments) -> None:
         """Step into the lists between where we are and the item that the rules stand at."""
         within = [nested for rule in rules for nested in bound.with_rows(rule)]
-        inner = {one.segments for nested in within for one in walk.rule_sources(nested)}
+        inner = {one.segments for nested in within for one in walk.loaded_sources(nested)}
         lists = set().union(*map(lists_of, within))
         deepest = max(depth(nested.scope) for nested in within)
         for scope in _scopes(outer, rules[0].scope):
@@ -42,7 +42,7 @@ class Steps:
         """Step to the rule's item at the positions in a variable, where they are known."""
         stack.enter_context(self.lines.block(f"if {place} is not None:"))
         self.lines.add(f"{item_key(rule.scope)} = {place}")
-        sources, lists = {one.segments for one in walk.rule_sources(rule)}, lists_of(rule)
+        sources, lists = {one.segments for one in walk.loaded_sources(rule)}, lists_of(rule)
         for scope in _scopes((), rule.scope):
             array = self.names.of(scope[:-1])
             self.lines.add(f"{self.names.of(scope)} = {array}[i{depth(scope) - 1}]")
