@@ -7,14 +7,12 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, Table, TextClause, text
 
 from etl.identity import case_range
-from omop_schema import OMOP, metadata
+from omop_schema import OMOP, RESULTS, metadata
 from omop_schema.refusals import translated_rows
 from omop_schema.statements import STATEMENTS
 
 #: Rows that are not of one case; their ids come from landing.
-SHARED = frozenset(
-    {"person", "observation_period", "care_site", "location", "location_history", "provider", "cohort"}
-)
+SHARED = frozenset({"person", "observation_period", "care_site", "location", "location_history", "provider"})
 
 
 class EventTable(NamedTuple):
@@ -109,11 +107,11 @@ def _deletions() -> dict[str, TextClause]:
 @cache
 def _person_deletions() -> tuple[tuple[str, TextClause], ...]:
     """Referring tables first, the persons themselves last."""
-    tables = [table for table in reversed(metadata.sorted_tables) if table.schema == OMOP]
-    found = [(table.name, condition) for table in tables for condition in _of_persons(table)]
+    tables = [table for table in reversed(metadata.sorted_tables) if table.schema in (OMOP, RESULTS)]
+    found = [(table, condition) for table in tables for condition in _of_persons(table)]
     return tuple(
-        (name, text(f"DELETE FROM {OMOP}.{name} WHERE {condition}"))  # noqa: S608 - names of our own tables
-        for name, condition in found
+        (table.name, text(f"DELETE FROM {table.fullname} WHERE {condition}"))  # noqa: S608 - our own tables
+        for table, condition in found
     )
 
 
@@ -135,7 +133,7 @@ _PERSONS = "SELECT concept_id FROM omop.concept WHERE lower(concept_name) IN ('p
 #: Tables whose rows name a person by another column than ``person_id``.
 _NAMED_OTHERWISE = {
     "cohort": (
-        "subject_id = ANY(:persons) AND (SELECT subject_concept_id FROM omop.cohort_definition AS defined"  # noqa: S608
+        "subject_id = ANY(:persons) AND (SELECT subject_concept_id FROM results.cohort_definition AS defined"  # noqa: S608
         f" WHERE defined.cohort_definition_id = cohort.cohort_definition_id) IN (SELECT 0 UNION {_PERSONS})"
     ),
     "location_history": "upper(domain_id) = 'PERSON' AND entity_id = ANY(:persons)",

@@ -14,11 +14,15 @@ from sqlalchemy.exc import DBAPIError
 
 READER = "oncolake_reader"
 
+#: What it reads, and the same for people.
+SCHEMAS = ("omop", "results", "research")
+LISTED = f"{', '.join(SCHEMAS[:-1])} and {SCHEMAS[-1]}"
+
 #: What makes the role, for people to run where this program may not.
 CREATE = f"CREATE ROLE {READER} NOLOGIN;"
 GRANTS = tuple(
     grant
-    for schema in ("omop", "research")
+    for schema in SCHEMAS
     for grant in (
         f"GRANT USAGE ON SCHEMA {schema} TO {READER};",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {READER};",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Table, TextClause, text
 
 from etl.plan import Plan
-from omop_schema import OMOP, metadata, vocabulary
+from omop_schema import OMOP, RESULTS, metadata, vocabulary
 from vocabularies.concepts import PLACEHOLDER
 
 
@@ -63,10 +63,12 @@ def _counts(connection: Connection, statement: TextClause) -> dict[str, int]:
 
 _VOCABULARY = {each.name for each in vars(vocabulary).values() if isinstance(each, Table)}
 _TABLES = [
-    table for table in metadata.sorted_tables if table.schema == OMOP and table.name not in _VOCABULARY
+    table
+    for table in metadata.sorted_tables
+    if table.schema in (OMOP, RESULTS) and table.name not in _VOCABULARY
 ]
 _ROWS = text(
-    " UNION ALL ".join(f"SELECT '{table.name}', count(*) FROM {OMOP}.{table.name}" for table in _TABLES)  # noqa: S608
+    " UNION ALL ".join(f"SELECT '{table.name}', count(*) FROM {table.fullname}" for table in _TABLES)  # noqa: S608
 )
 _MIGRATION = text("SELECT version_num FROM lake.alembic_version")
 _UPLOADS = text("SELECT outcome, count(*) FROM lake.uploads GROUP BY outcome ORDER BY outcome")

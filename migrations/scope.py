@@ -1,4 +1,4 @@
-"""What Alembic looks at: our two schemas, and its own table among ours."""
+"""What Alembic looks at: our schemas of tables, and its own table among ours."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import Index
 from sqlalchemy.schema import SchemaItem
 
-from omop_schema import LAKE, OMOP
+from omop_schema import LAKE, OMOP, RESULTS
 
 
 def is_ours(name: str | None, kind: str, _parents: MutableMapping[Any, Any]) -> bool:
     """Whether Alembic compares this; another program's schema in the same database is not our business."""
-    return kind != "schema" or name in {LAKE, OMOP}
+    return kind != "schema" or name in {LAKE, OMOP, RESULTS}
 
 
 def is_compared(

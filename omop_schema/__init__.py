@@ -2,8 +2,9 @@
 
 Schema ``lake`` (module ``lake``) holds what was submitted. Schema ``omop`` holds OMOP CDM v6.0.0 in the
 groups of its documentation (``vocabulary``, ``cdm_metadata``, ``clinical``, ``health_system``, ``economics``,
-``derived``, ``results``), the ``oncology`` extension and the radiology extension (``imaging``, ``curation``);
-what cases say of images is in ``statements``. Importing the package registers all in ``metadata``.
+``derived``), the ``oncology`` extension and the radiology extension (``imaging``, ``curation``); what cases
+say of images is in ``statements``. Schema ``results`` (module of that name) holds cohorts. Importing the
+package registers all in ``metadata``.
 """
 
 from omop_schema import (
@@ -20,11 +21,12 @@ from omop_schema import (
     statements,
     vocabulary,
 )
-from omop_schema.base import LAKE, OMOP, metadata
+from omop_schema.base import LAKE, OMOP, RESULTS, metadata
 
 __all__ = [
     "LAKE",
     "OMOP",
+    "RESULTS",
     "cdm_metadata",
     "clinical",
     "curation",

@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 OMOP = "omop"
+RESULTS = "results"
 LAKE = "lake"
 
 metadata = MetaData(

@@ -122,10 +122,10 @@ _INTRODUCTION = """\
 # The tables
 
 Made by `oncolake schema show`: the tables as the models in `omop_schema/` declare them, the views and
-functions as `oncolake init` creates them. Three schemas: `omop` holds the CDM with its extensions,
-`research` views for scientists, `lake` what was submitted. [lake.md](lake.md) tells how the lake works,
-[etl.md](etl.md) which value of a form becomes which row, [research.md](research.md) how to ask across
-clinical and imaging data.
+functions as `oncolake init` creates them. Four schemas: `omop` holds the CDM with its extensions,
+`results` cohorts, `research` views for scientists, `lake` what was submitted. [lake.md](lake.md) tells how
+the lake works, [etl.md](etl.md) which value of a form becomes which row, [research.md](research.md) how to
+ask across clinical and imaging data.
 
 A column in **bold** is part of the primary key. The column *null* says which may be empty.
 

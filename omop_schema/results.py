@@ -1,8 +1,8 @@
-"""Results of OMOP CDM v6.0.0: cohorts. They live in schema ``omop``, beside what they are drawn from."""
+"""Results of OMOP CDM v6.0.0, cohorts, in the schema ``results`` where OHDSI's tools look for them."""
 
 from sqlalchemy import BigInteger, Column, Date, ForeignKey, Integer, String, Table, Text
 
-from omop_schema.base import OMOP, metadata
+from omop_schema.base import RESULTS, metadata
 from omop_schema.columns import concept_id
 
 cohort = Table(
@@ -11,14 +11,14 @@ cohort = Table(
     Column(
         "cohort_definition_id",
         BigInteger,
-        ForeignKey("omop.cohort_definition.cohort_definition_id"),
+        ForeignKey(f"{RESULTS}.cohort_definition.cohort_definition_id"),
         primary_key=True,
         autoincrement=False,
     ),
     Column("subject_id", BigInteger, primary_key=True, autoincrement=False, index=True),
     Column("cohort_start_date", Date, primary_key=True),
     Column("cohort_end_date", Date, primary_key=True),
-    schema=OMOP,
+    schema=RESULTS,
     comment="Who belongs to which cohort, and when",
 )
 
@@ -32,6 +32,6 @@ cohort_definition = Table(
     Column("cohort_definition_syntax", Text),
     concept_id("subject_concept_id"),
     Column("cohort_initiation_date", Date),
-    schema=OMOP,
+    schema=RESULTS,
     comment="What each cohort means and how it was drawn",
 )

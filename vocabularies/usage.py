@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, Table, text
 
-from omop_schema import OMOP, metadata
+from omop_schema import OMOP, RESULTS, metadata
 from vocabularies.athena.layout import TABLES
 
 _ATHENAS = frozenset(table.name for table in TABLES)
@@ -16,8 +16,9 @@ _CONCEPT_ID = f"{OMOP}.concept.concept_id"
 
 
 class ConceptColumn(NamedTuple):
-    """A column of schema ``omop`` that names concepts."""
+    """A column that names concepts, of schema ``omop`` or of its results."""
 
+    schema: str
     table: str
     column: str
     enforced: bool
@@ -27,9 +28,9 @@ class ConceptColumn(NamedTuple):
 def concept_columns() -> tuple[ConceptColumn, ...]:
     """Every column that names concepts outside the vocabulary's nine tables, by table as in the schema."""
     return tuple(
-        ConceptColumn(table.name, column.name, _enforced(column))
+        ConceptColumn(str(table.schema), table.name, column.name, _enforced(column))
         for table in metadata.tables.values()
-        if table.schema == OMOP and table.name not in _ATHENAS
+        if table.schema in (OMOP, RESULTS) and table.name not in _ATHENAS
         for column in _concept_columns(table)
     )
 
@@ -50,10 +51,10 @@ def used_concepts_sql() -> str:
     Concept 0 and NULL are no use of a concept and left out. Each table is read once, in parallel where it is
     large: first its distinct combinations of concepts, which are few, then each column's part of them.
     """
-    tables: dict[str, list[ConceptColumn]] = {}
+    tables: dict[tuple[str, str], list[ConceptColumn]] = {}
     for one in concept_columns():
-        tables.setdefault(one.table, []).append(one)
-    return "\nUNION ALL\n".join(_table_sql(name, columns) for name, columns in tables.items())
+        tables.setdefault((one.schema, one.table), []).append(one)
+    return "\nUNION ALL\n".join(_table_sql(*name, columns) for name, columns in tables.items())
 
 
 def used_concepts(connection: Connection) -> frozenset[int]:
@@ -62,12 +63,12 @@ def used_concepts(connection: Connection) -> frozenset[int]:
     return frozenset(found)
 
 
-def _table_sql(table: str, columns: list[ConceptColumn]) -> str:
+def _table_sql(schema: str, table: str, columns: list[ConceptColumn]) -> str:
     names = ", ".join(one.column for one in columns)
     values = ", ".join(f"({one.column}, '{one.column}', {str(one.enforced).lower()})" for one in columns)
     return (
         f"SELECT DISTINCT named.concept_id, '{table}' AS table_name, named.column_name, named.enforced"  # noqa: S608 - names of our own columns
-        f" FROM (SELECT DISTINCT {names} FROM {OMOP}.{table}) AS combination"
+        f" FROM (SELECT DISTINCT {names} FROM {schema}.{table}) AS combination"
         f" CROSS JOIN LATERAL (VALUES {values}) AS named (concept_id, column_name, enforced)"
         " WHERE named.concept_id <> 0"
     )

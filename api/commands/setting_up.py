@@ -18,7 +18,7 @@ from api.shared import (
     outdated_sentence,
     plural,
 )
-from etl.reader_role import READER, Reader, make_reader, set_password
+from etl.reader_role import LISTED, READER, Reader, make_reader, set_password
 from etl.setup import initialise, require_current
 from etl.status import status as read_status
 from omop_schema.database import database_url, describe, make_engine, translated
@@ -53,9 +53,7 @@ def init(mappings: MappingsOption = None) -> None:
 
 def _print_reader(reader: Reader) -> None:
     if reader.ready:
-        out.print(
-            f"Role {READER} may read schemas omop and research, and nothing else: `oncolake url --reader`."
-        )
+        out.print(f"Role {READER} may read schemas {LISTED}, and nothing else: `oncolake url --reader`.")
     else:
         err.print(f"This user may not make the role {READER}; let an administrator run in this database:")
         err.print("\n".join(f"  {each}" for each in reader.missing), markup=False)
@@ -111,9 +109,7 @@ def url(
     ] = False,
     reader: Annotated[
         bool,
-        typer.Option(
-            "--reader", help="For data scientists: reads schemas omop and research, and nothing else."
-        ),
+        typer.Option("--reader", help=f"For data scientists: reads schemas {LISTED}, and nothing else."),
     ] = False,
 ) -> None:
     """Print the database's address, for psql and other tools. The embedded server stays up for them.

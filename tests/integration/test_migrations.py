@@ -10,12 +10,12 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 import migrations
 from etl.identity import LEVEL_BITS, pack, positions
-from omop_schema import LAKE, OMOP, lake, metadata
+from omop_schema import LAKE, OMOP, RESULTS, lake, metadata
 from omop_schema.clinical import person
 from omop_schema.vocabulary import concept, concept_class, domain, vocabulary
 from tests.conftest import engine_on, new_database
 
-WANT = "0005"
+WANT = "0006"
 VALID = {"valid_start_date": date(1970, 1, 1), "valid_end_date": date(2099, 12, 31)}
 
 
@@ -80,7 +80,8 @@ def test_state_of_a_revision(have, state):
 
 def test_migrations_make_exactly_the_tables_of_the_schema(upgraded):
     assert migrations.differences(upgraded) == []
-    found = {(schema, name) for schema in (LAKE, OMOP) for name in inspect(upgraded).get_table_names(schema)}
+    schemas = (LAKE, OMOP, RESULTS)
+    found = {(schema, name) for schema in schemas for name in inspect(upgraded).get_table_names(schema)}
     declared = {(table.schema, table.name) for table in metadata.tables.values()}
     assert found == declared | {(LAKE, "alembic_version")}
 
@@ -132,14 +133,14 @@ def test_indexes_of_seldom_filled_columns_hold_only_filled_rows(connection):
 
 INDEXES = text(
     "SELECT tablename, indexname, indexdef FROM pg_indexes"
-    " WHERE schemaname IN ('lake', 'omop') AND tablename <> 'alembic_version'"
+    " WHERE schemaname IN ('lake', 'omop', 'results') AND tablename <> 'alembic_version'"
 )
 
 
 def test_migrations_make_exactly_the_indexes_of_the_schema(upgraded, server_url):
     """Alembic does not compare expressions, and of conditions and options only some."""
     with new_database(server_url) as url, engine_on(url) as other, other.begin() as connection:
-        connection.execute(text("CREATE SCHEMA lake; CREATE SCHEMA omop"))
+        connection.execute(text("CREATE SCHEMA lake; CREATE SCHEMA omop; CREATE SCHEMA results"))
         metadata.create_all(connection)
         declared = {tuple(row) for row in connection.execute(INDEXES)}
     with upgraded.connect() as connection:

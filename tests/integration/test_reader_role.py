@@ -1,4 +1,4 @@
-"""The reader's role: it reads every table of schema ``omop``, and nothing else."""
+"""The reader's role: it reads every table but those of the lake, and writes nothing."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
-from etl.reader_role import CREATE, GRANTS, READER, make_reader
-from omop_schema import LAKE, OMOP, metadata
+from etl.reader_role import CREATE, GRANTS, LISTED, READER, make_reader
+from omop_schema import LAKE, OMOP, RESULTS, metadata
 from omop_schema.database import make_engine
 from tests.bundles import small, write
 from tests.conftest import engine_on
@@ -63,22 +63,22 @@ def said(connection: psycopg2.extensions.connection, statement: str) -> str:
 FORBIDDEN = "42501"
 
 
-def test_it_reads_every_table_of_omop_and_none_of_the_lake(
+def test_it_reads_every_table_but_none_of_the_lake(
     lake: Engine, reader: psycopg2.extensions.connection
 ) -> None:
     for table in metadata.tables.values():
         answer = said(reader, f"SELECT count(*) >= 0 FROM {table.schema}.{table.name}")
-        assert answer == ("True" if table.schema == OMOP else FORBIDDEN), table.name
+        assert answer == (FORBIDDEN if table.schema == LAKE else "True"), table.name
     assert said(reader, "SELECT count(*) FROM lake.alembic_version") == FORBIDDEN
     assert said(reader, "SELECT lake.lineage(1)") == FORBIDDEN
     assert said(reader, "SELECT lake.locate('$', 1, 0)") == FORBIDDEN
-    assert {table.schema for table in metadata.tables.values()} == {LAKE, OMOP}
+    assert {table.schema for table in metadata.tables.values()} == {LAKE, OMOP, RESULTS}
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO omop.cohort VALUES (1, 1, '2000-01-01', '2000-01-01')",
+        "INSERT INTO results.cohort VALUES (1, 1, '2000-01-01', '2000-01-01')",
         "UPDATE omop.person SET year_of_birth = 1900",
         "DELETE FROM omop.concept",
         "TRUNCATE omop.note",
@@ -142,7 +142,7 @@ def test_a_user_who_may_not_make_it_is_told_the_sql(lake: Engine, user: str) -> 
 
 def test_init_makes_it_and_url_prints_where_readers_connect(run: Run, lake_url: str) -> None:  # noqa: F811
     said = run("init")
-    assert f"Role {READER} may read schemas omop and research, and nothing else" in said.out
+    assert f"Role {READER} may read schemas {LISTED}, and nothing else" in said.out
     printed = run("url", "--reader")
     url, own = make_url(printed.out.strip()), make_url(lake_url)
     assert (url.username, url.password) == (None, None)

@@ -106,8 +106,8 @@ def test_a_patient_leaves_nothing_but_a_number(base: Engine) -> None:
     ]
     assert query(base, "SELECT DISTINCT sha256 FROM lake.uploads WHERE outcome = 'withdrawn'") == [(b"",)]
     assert query(base, "SELECT upload_id, idempotency_key FROM lake.idempotency_keys") == [(2, "both")]
-    for table in ("cohort", "condition_era", "note_nlp"):
-        assert query(base, f"SELECT count(*) FROM omop.{table}") == [(0,)]
+    for table in ("results.cohort", "omop.condition_era", "omop.note_nlp"):
+        assert query(base, f"SELECT count(*) FROM {table}") == [(0,)]
     send(base, planted)
     assert query(base, "SELECT max(person_id) FROM lake.patients") == [(persons + 1,)]
 
@@ -125,9 +125,9 @@ def made_by_hand(engine: Engine, patient: str) -> None:
         "INSERT INTO omop.note_nlp (note_nlp_id, note_id, section_concept_id, lexical_variant,"
         f" note_nlp_concept_id, nlp_date, note_nlp_source_concept_id) VALUES (7, {note}, 0, 'planted value',"
         " 0, '2000-01-01', 0);"
-        "INSERT INTO omop.cohort_definition (cohort_definition_id, cohort_definition_name,"
+        "INSERT INTO results.cohort_definition (cohort_definition_id, cohort_definition_name,"
         " definition_type_concept_id, subject_concept_id) VALUES (1, 'all', 0, 0);"
-        f"INSERT INTO omop.cohort VALUES (1, {person}, '2000-01-01', '2000-01-01');"
+        f"INSERT INTO results.cohort VALUES (1, {person}, '2000-01-01', '2000-01-01');"
         "INSERT INTO omop.condition_era (condition_era_id, person_id, condition_concept_id,"
         " condition_era_start_datetime, condition_era_end_datetime)"
         f" VALUES (9, {person}, 0, '2000-01-01', '2000-01-01')",

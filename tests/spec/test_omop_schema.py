@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, Float, String, Table
 from sqlalchemy.dialects import postgresql
 
-from omop_schema import LAKE, OMOP, metadata, oncology, results
+from omop_schema import LAKE, OMOP, RESULTS, metadata, oncology, results
 
 #: The official PostgreSQL DDL, table by table: columns, NOT NULL columns, foreign keys, primary key.
 #: vocabulary has one NOT NULL less than there: Athena leaves vocabulary_reference empty.
@@ -67,17 +67,17 @@ EXTENSIONS = {
     "episode",
     "episode_event",
     "concept_numeric",
-    "cohort",
-    "cohort_definition",
     *IMAGING,
     *CURATION,
 }
+COHORTS = {"cohort", "cohort_definition"}
 #: Tables whose rows are deleted by id range when a case is loaded again, or whose rows a person owns.
 EVENT_TABLES = {table.name for table in metadata.tables.values() if "person_id" in table.c}
 
 
 def omop(name: str) -> Table:
-    return metadata.tables[f"{OMOP}.{name}"]
+    schema = RESULTS if name in COHORTS else OMOP
+    return metadata.tables[f"{schema}.{name}"]
 
 
 @pytest.mark.parametrize("name", IMAGING)
@@ -118,7 +118,8 @@ def test_every_table_of_the_cdm_and_its_extensions_and_no_other():
     assert tables == {row[0] for row in CDM} | EXTENSIONS
     assert len(CDM) == 37
     assert sum(len(omop(row[0]).columns) for row in CDM) == 423 + len(ONCOLOGY_COLUMNS)
-    assert {table.schema for table in metadata.tables.values()} == {OMOP, LAKE}
+    assert {table.name for table in metadata.tables.values() if table.schema == RESULTS} == COHORTS
+    assert {table.schema for table in metadata.tables.values()} == {OMOP, LAKE, RESULTS}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_survey_conduct_refers_to_visit_occurrence():
 
 
 def test_no_column_can_lose_digits_or_has_text_without_a_stated_length():
-    for table in (table for table in metadata.tables.values() if table.schema == OMOP):
+    for table in (table for table in metadata.tables.values() if table.schema != LAKE):
         for column in table.columns:
             assert not isinstance(column.type, Float), str(column)
             assert ddl_type(column) != "varchar", str(column)
@@ -240,7 +241,7 @@ def test_no_column_can_lose_digits_or_has_text_without_a_stated_length():
 
 
 def test_no_key_is_drawn_from_a_sequence():
-    for table in (table for table in metadata.tables.values() if table.schema == OMOP):
+    for table in (table for table in metadata.tables.values() if table.schema != LAKE):
         assert table.autoincrement_column is None, table.name
 
 
