@@ -24,7 +24,7 @@ demo: .venv/.installed
 	@echo "  psql \"\$$($(BIN)/oncolake url)\""
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --cov --cov-report=term --cov-fail-under=95
 
 lint: .venv/.testing
 	$(BIN)/ruff format --check .
