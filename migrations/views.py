@@ -239,3 +239,66 @@ COMMENT ON FUNCTION research.led_to(text, text) IS
     'Whether this function was run on the series, or on what was made from it, and the outcome not rejected; '
     'approval: whether an outcome was approved';
 """
+
+#: The same of all series at once, each asked for a query's columns only. As functions, they are computed once
+#: and hashed, however many rows PostgreSQL thinks that a recursion gives. ``@> '[]'``, which only arrays are,
+#: is answered by the index on the references. Migration 0008 creates them.
+CURATED = """
+CREATE FUNCTION research.verdicts() RETURNS TABLE (series_uid text, approved boolean)
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 SET jit = off AS $$
+    SELECT DISTINCT ON (derived_series_uid) derived_series_uid, decision = 'approved'
+      FROM omop.curation_approval
+     ORDER BY derived_series_uid, decided_at DESC NULLS LAST, curation_approval_id DESC
+$$;
+COMMENT ON FUNCTION research.verdicts() IS
+    'Every series that somebody decided on, and whether the newest decision approved it';
+
+CREATE FUNCTION research.stems_from(what text) RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 SET jit = off AS $$
+    WITH RECURSIVE made (uid) AS (
+        SELECT derived_series_uid::text
+          FROM omop.curation_run
+         WHERE curation_function = what AND derived_series_uid IS NOT NULL
+        UNION
+        SELECT run.derived_series_uid::text
+          FROM made JOIN omop.curation_run AS run ON run.source_series_uid = made.uid
+         WHERE run.derived_series_uid IS NOT NULL
+    )
+    SELECT uid FROM made
+$$;
+COMMENT ON FUNCTION research.stems_from(text) IS
+    'Every series that a run of this function made, or that was made from one of those';
+
+CREATE FUNCTION research.led_to(what text) RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 SET jit = off AS $$
+    WITH RECURSIVE verdict AS MATERIALIZED (
+        SELECT series_uid, approved FROM research.verdicts()
+    ), step (made, origin) AS MATERIALIZED (
+        SELECT derived_series_uid::text, source_series_uid::text
+          FROM omop.curation_run
+         WHERE derived_series_uid IS NOT NULL
+        UNION
+        SELECT series_instance_uid, origin
+          FROM omop.radiology_image
+         CROSS JOIN LATERAL jsonb_array_elements_text(attributes -> 'ReferencedSeriesUIDs') AS origin
+         WHERE attributes -> 'ReferencedSeriesUIDs' @> '[]'
+           AND NOT EXISTS (SELECT FROM omop.curation_run WHERE derived_series_uid = series_instance_uid)
+    ), led (uid) AS (
+        (
+            SELECT source_series_uid::text
+              FROM omop.curation_run LEFT JOIN verdict ON series_uid = derived_series_uid
+             WHERE curation_function = what AND approved IS NOT FALSE
+            UNION
+            SELECT source_series_uid
+              FROM omop.curation_approval JOIN verdict ON series_uid = derived_series_uid
+             WHERE what = 'approval' AND approved
+        )
+        UNION
+        SELECT origin FROM led JOIN step ON made = uid
+    )
+    SELECT uid FROM led
+$$;
+COMMENT ON FUNCTION research.led_to(text) IS
+    'Every series on which this function was run, or on what was made from it, and the outcome not rejected; '
+    'approval: of which an outcome was approved';
+"""

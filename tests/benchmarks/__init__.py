@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tests.benchmarks import (
     access,
+    curated,
     dicomweb,
     feed,
     ingest,
@@ -34,4 +35,5 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "feed": feed.measure,
     "dicomweb": dicomweb.measure,
     "scan": scan.measure,
+    "curated": curated.measure,
 }

@@ -21,8 +21,11 @@ from tests.bundles import HEADERS
 
 ROOT = Path(__file__).parents[2]
 
+#: Those that are measured by other than case documents.
+OTHERS = {"vocabulary", "search", "feed", "dicomweb", "curated"}
 
-@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"vocabulary", "search", "feed", "dicomweb"}))
+
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - OTHERS))
 def test_both_sides_do_the_same_work(server_url: str, name: str) -> None:
     report = BENCHMARKS[name](Setting(server_url, cases=6, pairs=2))
     assert (report.name, len(report.pairs)) == (name, 2)
@@ -64,6 +67,16 @@ def test_searches_of_images_find_pages_in_a_lake_of_that_many_series(server_url:
     seldom = ("a provider", "series: Modality, model", "studies: everything, 1,000")
     assert all(name.startswith(seldom) for name in nothing)
     assert found["a provider's who stopped: series"] > 0
+
+
+def test_curated_series_are_those_that_were_made_so(server_url: str) -> None:
+    report = BENCHMARKS["curated"](Setting(server_url, cases=1_200, pairs=1))
+    ((ours, floor),) = report.pairs
+    assert (ours.documents, ours.rows, ours.made) == (floor.documents, floor.rows, floor.made)
+    assert (ours.documents, ours.rows > 10) == (1_200, True)
+    every, _, one = (note.split(" ms  ")[1] for note in report.notes)
+    assert all(0 < int(count) < 1_200 for count in every.split(", "))
+    assert one == "False, False, None, True, True, False"
 
 
 def test_two_sides_take_turns_by_blocks_and_in_who_begins() -> None:

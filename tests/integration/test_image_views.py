@@ -139,6 +139,9 @@ def test_a_circle_ends(connection: Connection, images: Images) -> None:
     assert lineage(connection, "a") == [("a", 0, None, False), ("b", 1, "referenced", False)]
     assert rows(connection, "SELECT research.led_to('a', 'coregistration')") == [(False,)]
     assert rows(connection, "SELECT research.stems_from('a', 'coregistration')") == [(False,)]
+    images.run("motion_correction", "a", made="b")
+    images.run("coregistration", "b", made="a")
+    assert rows(connection, CURATION) == [("a", Y, Y, None, Y, Y, N), ("b", Y, Y, None, Y, Y, N)]
 
 
 @pytest.mark.parametrize("references", [None, [], "2.25.9", {"a": 1}, 7])
@@ -204,6 +207,28 @@ def test_a_run_without_an_outcome_known_counts(connection: Connection, images: I
         ("t2", N, N, None, N, N, N),
         ("mc", N, N, None, N, Y, N),
     ]
+
+
+def test_one_series_is_told_the_same_as_all(connection: Connection, curated: Images) -> None:
+    """By functions that walk from one series through indexes."""
+    curated.decide("mc", "co", "approved", datetime(2001, 1, 1))
+    curated.decide("dwi", "mc", "rejected", datetime(2001, 1, 1))
+    study = curated.study("2.25.2")
+    for uid, references in (("x", ["late", "y"]), ("y", ["x", "mc"]), ("z", ["co"])):
+        curated.series(study, uid, references=references)
+    curated.run("coregistration", "y")
+    curated.run("motion_correction", "late", made="z")
+    one = """
+        SELECT right(uid, 4), research.stems_from(uid, 'motion_correction'),
+               research.stems_from(uid, 'coregistration'), research.verdict(uid),
+               research.led_to(uid, 'motion_correction'), research.led_to(uid, 'coregistration'),
+               research.led_to(uid, 'approval')
+          FROM omop.radiology_image CROSS JOIN LATERAL CAST(series_instance_uid AS text) AS uid
+         WHERE modality = 'MR' ORDER BY image_id
+    """
+    found = rows(connection, CURATION)
+    assert found == rows(connection, one)
+    assert [len({row[column] for row in found}) for column in range(1, 7)] == [2, 2, 3, 2, 2, 2]
 
 
 WEIGHTING = [

@@ -27,12 +27,15 @@ SELECT series.person_id,
        END AS pixel_spacing,
        series.image_slice_thickness AS slice_thickness,
        series.image_count,
-       research.stems_from(series.series_instance_uid, 'motion_correction') AS is_motion_corrected,
-       research.stems_from(series.series_instance_uid, 'coregistration') AS is_coregistered,
-       research.verdict(series.series_instance_uid) AS is_approved,
-       research.led_to(series.series_instance_uid, 'motion_correction') AS has_motion_correction,
-       research.led_to(series.series_instance_uid, 'coregistration') AS has_coregistration,
-       research.led_to(series.series_instance_uid, 'approval') AS has_approval,
+       series.series_instance_uid IN (SELECT research.stems_from('motion_correction')) AS is_motion_corrected,
+       series.series_instance_uid IN (SELECT research.stems_from('coregistration')) AS is_coregistered,
+       CASE
+            WHEN series.series_instance_uid IN (SELECT series_uid FROM research.verdicts() WHERE approved) THEN true
+            WHEN series.series_instance_uid IN (SELECT series_uid FROM research.verdicts()) THEN false
+       END AS is_approved,
+       series.series_instance_uid IN (SELECT research.led_to('motion_correction')) AS has_motion_correction,
+       series.series_instance_uid IN (SELECT research.led_to('coregistration')) AS has_coregistration,
+       series.series_instance_uid IN (SELECT research.led_to('approval')) AS has_approval,
        coalesce(feature.features, 0) AS features
   FROM omop.radiology_image AS series
   JOIN omop.radiology_occurrence AS study USING (radiology_occurrence_id)
