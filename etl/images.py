@@ -7,10 +7,12 @@ a statement of that id, so that lineage leads from it to a case; no row is made 
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Connection, Table, TextClause, text
 
 from etl.delete import delete_cases, delete_rows
+from etl.dicom.tags import keywords
 from omop_schema.imaging import radiology_image, radiology_occurrence
 from omop_schema.statements import FOLLOWS, STATEMENTS
 
@@ -25,13 +27,13 @@ def store_images(connection: Connection, persons: Iterable[int]) -> None:
     on another person's study or series is not merged, and its case has a problem, until that person's cases
     speak of it no more.
     """
-    values = {"persons": sorted(set(persons)), "headers": HEADERS}
+    values: dict[str, Any] = {"persons": sorted(set(persons)), "headers": HEADERS}
     if not connection.execute(_ANY, values).scalar_one():
         return
     heirs = connection.execute(_HEIRS, values).scalars().all()
     values["persons"] = sorted({*values["persons"], *heirs})
     release_curations(connection, connection.execute(_WITHOUT_SERIES, values).scalars().all())
-    connection.execute(_merging(), values)
+    connection.execute(_merging(), values | _levels())
 
 
 def release_curations(connection: Connection, cases: Iterable[int]) -> int:
@@ -58,6 +60,11 @@ def waiting_series(connection: Connection, series: Iterable[str]) -> int:
 def contenders(connection: Connection, persons: Iterable[int]) -> list[int]:
     """Other persons whose cases speak of studies or series that these persons have now."""
     return list(connection.execute(_CONTENDERS, {"persons": list(persons)}).scalars())
+
+
+def _levels() -> dict[str, list[str]]:
+    """What DICOM says of studies and of series, by keyword, as the merging asks it."""
+    return {"of_study": list(keywords("study", "instance")), "of_study_alone": list(keywords("study"))}
 
 
 @cache
@@ -139,6 +146,8 @@ def _first(table: Table, name: str) -> str:
     newest = "DESC" if table is radiology_image else "ASC"
     order = f"header {'ASC' if form_first else 'DESC'}, case_id {newest}, {key}"
     found = f"(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[1]"
+    if name == "attributes":
+        return f"{_OF_SERIES if table is radiology_image else _OF_STUDY} AS {name}".format(found)
     return f"coalesce({found}, 0) AS {name}" if mapped and not column.nullable else f"{found} AS {name}"
 
 
@@ -158,6 +167,10 @@ def _tell(table: Table, uid: str) -> str:
     )
 
 
+# Each header says everything; a study has what is DICOM's of studies, the series have the rest.
+_OF_STUDY = """(
+    SELECT jsonb_object_agg(key, value) FROM jsonb_each({}) WHERE key = ANY(CAST(:of_study AS text[])))"""
+_OF_SERIES = "({}) - CAST(:of_study_alone AS text[])"
 #: Ends what is told of a statement on another patient's study or series, after the name of the UID.
 _ANOTHERS = " is that of another patient; nothing of it was stored"
 _LINKS = ("visit_occurrence_id", "procedure_occurrence_id", "condition_occurrence_id")

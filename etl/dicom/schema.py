@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from etl.dicom.tags import Tag, kept_tags, shown
+from etl.dicom.vr import RANGES
 
 #: Longest PatientID: it becomes person_source_value.
 _PATIENT = 50
@@ -31,7 +32,6 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "TM": {"type": "string", "pattern": _TIME},
     "AS": {"type": "string", "pattern": r"^[0-9]{3}[DWMY](?![\s\S])"},
 }
-_INTEGERS = ("IS", "US", "SS", "UL", "SL")
 _NUMBERS = ("DS", "FL", "FD")
 _ITEMS = {
     "code": ("CodeValue", "CodingSchemeDesignator", "CodeMeaning"),
@@ -108,8 +108,8 @@ def _item(tag: Tag) -> dict[str, Any]:
 def _value(tag: Tag) -> dict[str, Any]:
     if tag.keyword == "PatientID":
         return {"type": "string", "minLength": 1, "maxLength": _PATIENT, "pattern": _NO_CONTROLS}
-    if tag.vr in _INTEGERS:
-        return {"type": "integer"}
+    if tag.vr in RANGES:
+        return {"type": "integer", "minimum": RANGES[tag.vr][0], "maximum": RANGES[tag.vr][1]}
     if tag.vr in _NUMBERS:
         return {"type": "number"}
     return _FORMATS.get(tag.vr) or _text(tag.vr)

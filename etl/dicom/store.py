@@ -10,10 +10,9 @@ import orjson
 from sqlalchemy import Engine
 
 from etl.complete import complete
-from etl.dicom.tags import FOLDER
 from etl.ingest import FileResult, ingest_stream, load_pending
 from etl.receive import Sender
-from etl.setup import CURATION_MAPPING, prepare
+from etl.setup import CURATION_MAPPING, DICOM_MAPPING, prepare
 from etl.validate import Validator
 from omop_schema.database import translated
 
@@ -25,7 +24,7 @@ def store(engine: Engine, documents: Iterable[Mapping[str, Any]], source: str, u
     Record n of the upload is the n-th document. Raises NotInitialised, MappingError, BadSetting or
     DatabaseError.
     """
-    plan = prepare(engine, FOLDER)
+    plan = prepare(engine, DICOM_MAPPING)
     validator = Validator(plan.schema)
     with translated(), engine.connect() as connection, TemporaryFile() as lines:
         lines.writelines(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in documents)

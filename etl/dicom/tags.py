@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 #: The folder of the mapping that series documents are cases of.
 FOLDER = files("mappings").joinpath("dicom")
 TAGS = FOLDER.joinpath("tags.yaml")
-LEVELS = ("study", "series")
+LEVELS = ("study", "series", "instance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Tag:
 
     keyword: str
     level: str
-    """``study`` or ``series``."""
+    """``study`` or ``series``; ``instance`` is of both."""
     why: str
     number: int
     vr: str
@@ -45,6 +45,12 @@ class Tag:
 def kept_tags() -> Mapping[int, Tag]:
     """Every attribute that is kept, by its number, in the order of tags.yaml."""
     return {tag.number: tag for tag in _read(YAML(typ="safe").load(TAGS.read_bytes()))}
+
+
+@cache
+def keywords(*levels: str) -> tuple[str, ...]:
+    """The keywords of the attributes that are kept at one of these levels, as tags.yaml has them."""
+    return tuple(tag.keyword for tag in kept_tags().values() if tag.level in levels)
 
 
 def shown(number: int) -> str:

@@ -4,7 +4,10 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import partial
 from typing import Any
+
+from etl.dicom.vr import RANGES
 
 _DATE = re.compile(r"([0-9]{4})[.-]?([0-9]{2})[.-]?([0-9]{2})")
 _TIME = re.compile(r"([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(\.[0-9]{1,6})?)?)?")
@@ -44,9 +47,9 @@ def _name(value: Any) -> str | None:
     return (text.strip("^= ") or None) if text else None
 
 
-def _integer(value: Any) -> int | None:
+def _integer(low: int, high: int, value: Any) -> int | None:
     number = _number(value)
-    return number if isinstance(number, int) and abs(number) < 2**31 else None
+    return number if isinstance(number, int) and low <= number <= high else None
 
 
 def _number(value: Any) -> int | float | None:
@@ -89,7 +92,7 @@ def _age(value: Any) -> str | None:
 
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("DS", "FL", "FD"), _number),
-    **dict.fromkeys(("IS", "US", "SS", "UL", "SL"), _integer),
+    **{vr: partial(_integer, *bounds) for vr, bounds in RANGES.items()},
     "DA": _date,
     "TM": _time,
     "UI": _uid,

@@ -9,6 +9,14 @@ TEXTS = frozenset({"AE", "AS", "CS", "DS", "IS", "LO", "LT", "PN", "SH", "ST", "
 _STRINGS = TEXTS | {"DA", "DT", "TM", "UI"}
 _NUMBERS = frozenset({"DS", "IS", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"})
 UNKNOWN = "UN"
+#: The least and the greatest of whole numbers (PS3.5, 6.2). Those of text have the range of SL.
+RANGES = {
+    "IS": (-(2**31), 2**31 - 1),
+    "SL": (-(2**31), 2**31 - 1),
+    "UL": (0, 2**32 - 1),
+    "SS": (-(2**15), 2**15 - 1),
+    "US": (0, 2**16 - 1),
+}
 
 
 def dictionary_vr(number: int, said: str | None) -> str:

@@ -40,6 +40,8 @@ class Attribute(NamedTuple):
     """Its value: text, number, date, time or JSON, of the tables ``study``, ``series`` and ``person``."""
     match: Match | None = None
     """None: it cannot be searched by."""
+    json: bool = False
+    """Whether the value is JSON."""
 
 
 _Row = tuple[str, str, str, str | None, Match | None]
@@ -47,7 +49,16 @@ _Row = tuple[str, str, str, str | None, Match | None]
 
 def _at(level: Level, told: Told, *rows: _Row) -> list[Attribute]:
     return [
-        Attribute(keyword, tag, vr, level, told, sql or f"{level}.attributes -> '{keyword}'", match)
+        Attribute(
+            keyword,
+            tag,
+            vr,
+            level,
+            told,
+            sql or f"{level}.attributes -> '{keyword}'",
+            match,
+            sql in (None, _MODALITIES, _TYPES),
+        )
         for keyword, tag, vr, sql, match in rows
     ]
 
@@ -73,7 +84,7 @@ def _text(sql: str, few: bool = False) -> Match:
 
 
 _MODALITIES = (
-    "(SELECT array_agg(DISTINCT modality ORDER BY modality) FROM omop.radiology_image AS within"
+    "(SELECT jsonb_agg(DISTINCT modality ORDER BY modality) FROM omop.radiology_image AS within"
     " WHERE within.radiology_occurrence_id = study.radiology_occurrence_id AND modality IS NOT NULL)"
 )
 _STUDY_UID, _SERIES_UID = "study.study_instance_uid", "series.series_instance_uid"
@@ -171,11 +182,17 @@ def known(level: Level) -> Mapping[str, Attribute]:
     """What a search of this level can tell, by keyword and by tag; of series, what their studies have too."""
     kept = [
         Attribute(
-            tag.keyword, f"{tag.number:08X}", tag.vr, here, "named", f"{here}.attributes -> '{tag.keyword}'"
+            tag.keyword,
+            f"{tag.number:08X}",
+            tag.vr,
+            here,
+            "named",
+            f"{here}.attributes -> '{tag.keyword}'",
+            json=True,
         )
         for tag in kept_tags().values()
         for here in ("study", "series")
-        if tag.level == here
+        if tag.level in (here, "instance")
     ]
     levels = ("study",) if level == "study" else ("series", "study")
     found: dict[str, Attribute] = {}

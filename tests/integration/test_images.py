@@ -1,5 +1,6 @@
 """What OMOP holds of studies and series, merged from what cases say of them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -99,6 +100,27 @@ def test_a_study_counts_its_series_and_images(connection):
     store_images(connection, [1])
     counts = "SELECT count_of_series, image_total_count FROM omop.radiology_occurrence"
     assert rows(connection, counts) == [(2, 84)]
+
+
+def test_a_study_has_the_attributes_of_studies_and_its_series_the_rest(connection):
+    said = {
+        "PatientSex": "M", "StudyTime": "10:15:00", "TimezoneOffsetFromUTC": "+0200", "Modality": "MR",
+        "AcquisitionPlane": "axial", "PatientPosition": "FFS", "DeidentificationMethod": ["basic"],
+    }  # fmt: skip
+    for case in (SCAN, LATER_SCAN):
+        attributes = json.dumps(said | {"EchoTime": case})
+        study(connection, case, attributes=attributes)
+        series(connection, case, series_instance_uid=f"1.9.{case}", attributes=attributes)
+    store_images(connection, [1])
+    of_study = {"PatientSex", "StudyTime", "TimezoneOffsetFromUTC", "DeidentificationMethod"}
+    of_series = {"TimezoneOffsetFromUTC", "Modality", "AcquisitionPlane", "PatientPosition", "EchoTime"}
+    ((found,),) = rows(connection, "SELECT attributes FROM omop.radiology_occurrence")
+    assert found == {key: said[key] for key in of_study}
+    both = rows(connection, "SELECT attributes FROM omop.radiology_image ORDER BY series_instance_uid")
+    assert [(set(each), each["EchoTime"]) for (each,) in both] == [
+        (of_series, SCAN),
+        (of_series, LATER_SCAN),
+    ]
 
 
 def test_merging_twice_changes_nothing(connection):

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from etl.dicom.policy import policy
 from etl.dicom.schema import lines, schema
-from etl.dicom.tags import FOLDER, TAGS, kept_tags, shown
+from etl.dicom.tags import FOLDER, TAGS, kept_tags, keywords, shown
 
 #: D4.4's Tables 13, 16, 17, 19 and 20 at study and series level, but for what a search adds by itself.
 D44 = {
@@ -63,6 +63,21 @@ def test_every_attribute_of_the_document_is_kept_or_left_out_with_a_reason() -> 
     assert all(left_out.values())
     for keyword in left_out:
         assert "X" in policy().profile[shown(tag_for_keyword(keyword) or 0)].action
+
+
+def test_attributes_of_patient_and_study_modules_are_of_the_study() -> None:
+    """PS3.3: Patient (C.7.1.1), General Study (C.7.2.1), Patient Study (C.7.2.2), SOP Common (C.12.1)."""
+    study, series, instance = (set(keywords(level)) for level in ("study", "series", "instance"))
+    assert study | series | instance == {tag.keyword for tag in kept_tags().values()}
+    assert {each for each in study | series if each.startswith(("Patient", "Study", "Deid"))} - study == {
+        "PatientPosition"
+    }
+    assert instance == {
+        "SpecificCharacterSet",
+        "TimezoneOffsetFromUTC",
+        "LongitudinalTemporalInformationModified",
+    }
+    assert {"SeriesInstanceUID", "Modality", "ProtocolName", "EchoTime"} <= series
 
 
 def test_every_kept_attribute_has_a_reason_and_its_number() -> None:
