@@ -1,12 +1,14 @@
-"""The views of a disease, for scientists: the files ``research/*.sql`` of a mapping folder.
+"""The views of a disease, for scientists: the files ``research/*.yaml`` and ``*.sql`` of a mapping folder.
 
 A file ``series.sql`` creates the view ``research.series``, and says what its columns come from. Nothing else
-is let through, for it runs with the rights of whoever initialises the database.
+is let through, for it runs with the rights of whoever initialises the database. What a ``.yaml`` file says is
+made into the same statements by ``etl.mapping.views``.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 
 from psycopg2 import errors
@@ -24,21 +26,70 @@ _STATEMENT = re.compile(
 #: What follows the comment of a view: whose it is, and the digest of its file.
 _TAG = re.compile(r" \(mapping ([^()]+) ([0-9a-f]{12})\)\Z")
 
+_COMMENT_ON = re.compile(r"(?:\s|--[^\n]*\n)*COMMENT ON (?:VIEW|COLUMN research\.[a-z0-9_]+\.([a-z0-9_]+))\b")
+_READ = re.compile(r"\bresearch\.([a-z0-9_]+)\b")
+#: What PostgreSQL says of views that stay: ``view a depends on view b``.
+_DEPENDED = re.compile(r"depends on (?:view|column \w+ of view) (\S+)")
+
 _COMMENT = text("SELECT obj_description(to_regclass(:view), 'pg_class')")
+_COLUMN_COMMENTS = text("""
+    SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
+     WHERE attrelid = to_regclass(:view) AND attnum > 0 AND NOT attisdropped
+""")
 
 
 class ResearchError(Exception):
     """A view of a mapping folder that cannot be created."""
 
 
-def create_views(connection: Connection, folder: Traversable, mapping: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A view of a mapping folder, as the statements that make it."""
+
+    name: str
+    file: str
+    parts: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    """Names of views of the same folder that it reads, as they come."""
+    digest: str = ""
+    """Of its statements and of the views that it reads."""
+
+    @property
+    def path(self) -> str:
+        return f"{RESEARCH}.{self.name}"
+
+
+def create_views(
+    connection: Connection,
+    folder: Traversable,
+    mapping: str,
+    generated: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
     """Create the folder's views, or bring them up to date; returns their names, such as ``research.series``.
 
-    A view whose columns are no longer those that it had is dropped and made anew. Raises ResearchError, which
-    names the file and the next step: for a file that holds something else, for a view of another mapping, and
-    for one that cannot be replaced or does not fit the tables.
+    ``generated`` has the statements of those that follow from the mapping, by name. A view may read others of
+    the folder. Where columns are no longer those that a view had, all are dropped and made anew. Raises
+    ResearchError, which names the file and the next step: for a file that holds something else, for a view of
+    another mapping, and for one that cannot be replaced or does not fit the tables.
     """
-    return [_create(connection, name, content, mapping) for name, content in _files(folder)]
+    views = _in_order(_all(folder, generated or {}))
+    there = {view.name: _TAG.search(_comment(connection, view.path)) for view in views}
+    for view in views:
+        tag = there[view.name]
+        if tag and tag[1] != mapping:
+            raise ResearchError(
+                f"{view.path} is a view of mapping '{tag[1]}'; rename {view.file} of '{mapping}', or drop "
+                "the view first"
+            )
+    changed = [view for view in views if (tag := there[view.name]) is None or tag[2] != view.digest]
+    try:
+        with connection.begin_nested():
+            _make(connection, changed, mapping)
+    except _ColumnsChanged:
+        with connection.begin_nested():
+            _drop(connection, [view for view in views if there[view.name]])
+            _make(connection, views, mapping)
+    return [view.path for view in views]
 
 
 def statements(name: str, content: str) -> list[str]:
@@ -55,71 +106,111 @@ def statements(name: str, content: str) -> list[str]:
     return parts
 
 
+def _all(folder: Traversable, generated: Mapping[str, Sequence[str]]) -> dict[str, _View]:
+    made = {name: _View(name, f"{RESEARCH}/{name}.yaml", tuple(parts)) for name, parts in generated.items()}
+    for name, content in _files(folder):
+        file = f"{RESEARCH}/{name}.sql"
+        if name in made:
+            raise ResearchError(f"{file}: {made[name].file} makes the same view; rename one of them")
+        made[name] = _View(name, file, tuple(statements(name, content)))
+    return made
+
+
+def _in_order(views: Mapping[str, _View]) -> list[_View]:
+    """Each view after those that it reads."""
+    done: dict[str, _View] = {}
+
+    def add(view: _View, above: tuple[str, ...]) -> None:
+        if view.name in above:
+            raise ResearchError(f"{view.file}: {RESEARCH}.{view.name} reads itself, by way of other views")
+        if view.name in done:
+            return
+        named = (one for part in view.parts if not _COMMENT_ON.match(part) for one in _READ.findall(part))
+        reads = tuple(dict.fromkeys(one for one in named if one in views and one != view.name))
+        for one in reads:
+            add(views[one], (*above, view.name))
+        whole = ";".join((*view.parts, *(done[one].digest for one in reads)))
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:12]
+        done[view.name] = replace(view, reads=reads, digest=digest)
+
+    for name in sorted(views):
+        add(views[name], ())
+    return list(done.values())
+
+
 def _files(folder: Traversable) -> Iterator[tuple[str, str]]:
     views = folder.joinpath(RESEARCH)
     if not views.is_dir():
         return
     for file in sorted(views.iterdir(), key=lambda one: one.name):
-        if not file.name.endswith(".sql"):
+        if not file.name.endswith((".sql", ".yaml")):
             continue
-        name = file.name.removesuffix(".sql")
+        name = file.name.removesuffix(".sql").removesuffix(".yaml")
         if not _NAME.fullmatch(name):
             raise ResearchError(f"{RESEARCH}/{file.name}: name it after its view, in small letters")
+        if file.name.endswith(".yaml"):
+            continue
         try:
             yield name, file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ResearchError(f"{RESEARCH}/{file.name} cannot be read: {type(error).__name__}") from None
 
 
-def _create(connection: Connection, name: str, content: str, mapping: str) -> str:
-    view = f"{RESEARCH}.{name}"
-    parts, digest = statements(name, content), hashlib.sha256(content.encode()).hexdigest()[:12]
-    there = _TAG.search(_comment(connection, view))
-    if there and there[1] != mapping:
-        raise ResearchError(
-            f"{view} is a view of mapping '{there[1]}'; rename {RESEARCH}/{name}.sql of '{mapping}', or drop "
-            "the view first"
-        )
-    if there and there[2] == digest:
-        return view
+class _ColumnsChanged(Exception):
+    """A view has other columns now than those that it can keep."""
+
+
+def _make(connection: Connection, views: Sequence[_View], mapping: str) -> None:
+    for view in views:
+        try:
+            for part in view.parts:
+                _run(connection, part)
+        except DBAPIError as error:
+            if isinstance(error.orig, errors.InvalidTableDefinition):
+                raise _ColumnsChanged from None
+            raise _told(error, view.file) from None
+        _take_over_comments(connection, view)
+        # A file without a comment of its own leaves the one before.
+        comment = _TAG.sub("", _comment(connection, view.path))
+        tagged = f"{comment} (mapping {mapping} {view.digest})".replace("'", "''")
+        _run(connection, f"COMMENT ON VIEW {view.path} IS '{tagged}'")
+
+
+def _take_over_comments(connection: Connection, view: _View) -> None:
+    """A column that has no comment of its own says what the one of its name says in a view that it reads."""
+    own = {found[1] for part in view.parts if (found := _COMMENT_ON.match(part))}
+    said: dict[str, str] = {}
+    for one in view.reads:
+        rows = connection.execute(_COLUMN_COMMENTS, {"view": f"{RESEARCH}.{one}"})
+        said = {name: comment for name, comment in rows if comment} | said
+    for name, _ in connection.execute(_COLUMN_COMMENTS, {"view": view.path}).all():
+        if name in said and name not in own:
+            comment = said[name].replace("'", "''")
+            _run(connection, f"COMMENT ON COLUMN {view.path}.{name} IS '{comment}'")
+
+
+def _drop(connection: Connection, views: Sequence[_View]) -> None:
     try:
-        _replace(connection, view, parts)
+        _run(connection, f"DROP VIEW {', '.join(view.path for view in views)}")
     except DBAPIError as error:
-        raise _told(error, name) from None
-    # A file without a comment of its own leaves the one before.
-    comment = _TAG.sub("", _comment(connection, view))
-    tagged = f"{comment} (mapping {mapping} {digest})".replace("'", "''")
-    _run(connection, f"COMMENT ON VIEW {view} IS '{tagged}'")
-    return view
+        if not isinstance(error.orig, errors.DependentObjectsStillExist):
+            raise
+        read = _DEPENDED.search(error.orig.diag.message_detail or "")
+        view = next((one for one in views if read and one.path == read[1]), views[0])
+        raise ResearchError(
+            f"{view.file}: columns changed, here or in a view of this folder that it reads, and other views "
+            f"read {view.path}; drop those first"
+        ) from None
 
 
 def _comment(connection: Connection, view: str) -> str:
     return connection.scalar(_COMMENT, {"view": view}) or ""
 
 
-def _replace(connection: Connection, view: str, parts: list[str]) -> None:
-    try:
-        with connection.begin_nested():
-            for part in parts:
-                _run(connection, part)
-    except DBAPIError as error:
-        if not isinstance(error.orig, errors.InvalidTableDefinition):
-            raise
-        with connection.begin_nested():
-            _run(connection, f"DROP VIEW {view}")
-            for part in parts:
-                _run(connection, part)
-
-
-def _told(error: DBAPIError, name: str) -> Exception:
-    match error.orig:
-        case errors.DependentObjectsStillExist():
-            message = f"its columns changed, and other views read {RESEARCH}.{name}; drop those first"
-        case errors.ProgrammingError() as cause:
-            message = f"PostgreSQL refuses it: {cause.diag.message_primary}"
-        case _:
-            return error
-    return ResearchError(f"{RESEARCH}/{name}.sql: {message}")
+def _told(error: DBAPIError, file: str) -> Exception:
+    if isinstance(error.orig, errors.ProgrammingError):
+        return ResearchError(f"{file}: PostgreSQL refuses it: {error.orig.diag.message_primary}")
+    return error
 
 
 def _run(connection: Connection, statement: str) -> None:

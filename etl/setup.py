@@ -12,6 +12,7 @@ from etl.mapping.bound import Bound
 from etl.mapping.check import checked
 from etl.mapping.compile import compile_plan, provisional_numbers
 from etl.mapping.objections import LookUp
+from etl.mapping.views import statements, views_of
 from etl.plan import Plan
 from etl.register import lock_register, register
 from etl.research import create_views
@@ -76,7 +77,8 @@ def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initial
         concepts, rows = _load_vocabulary(connection, mapping, update=True)
         numbers = register(connection, mapping)
         _tell_source(connection, mapping)
-        create_views(connection, folder, mapping.folder.mapping.name)
+        generated = {view.name: statements(view, numbers) for view in views_of(mapping)}
+        create_views(connection, folder, mapping.folder.mapping.name, generated)
     return Initialised(before, concepts, rows, len(numbers))
 
 

@@ -13,6 +13,7 @@ from etl.mapping.objections import LookUp, vocabulary_findings
 from etl.mapping.paths import Segments, absolute, depth, json_path, leaves, lists_above, resolve
 from etl.mapping.schema_lines import SchemaLines
 from etl.mapping.unused import names_under, unused_names
+from etl.mapping.views import view_findings
 from vocabularies.concepts import VALUE_MAPS, VOCABULARY_ID_WIDTH, map_vocabulary
 
 #: Characters of person.person_source_value, and of what a care site's name and a form have room for.
@@ -37,7 +38,7 @@ def check(path: Traversable, look_up: LookUp) -> Checked:
     found |= {*vocabulary_findings(folder, uses, look_up, whole=mapping is not None)}
     if mapping is not None:
         # What a rule that is not understood names would count as left out, so ask only when all are.
-        found |= {*_schema_findings(mapping), *unused_names(folder)}
+        found |= {*_schema_findings(mapping), *unused_names(folder), *view_findings(mapping)}
     return Checked(None if errors(found) else mapping, sorted(found))
 
 

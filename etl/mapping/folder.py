@@ -64,7 +64,7 @@ class Folder:
 
 def read_folder(path: Traversable) -> Folder:
     """Read a mapping folder. Raises MappingError with every file's findings."""
-    reader = _Reader(path)
+    reader = FolderReader(path)
     mapping_file = reader.yaml(MAPPING_FILE)
     mapping = reader.parse(mapping_file, language.MAPPING)
     if mapping is None or mapping_file is None:
@@ -92,7 +92,7 @@ def _section_names(mapping: language.Mapping) -> list[str]:
     return list(dict.fromkeys((*mapping.sections, *listed)))
 
 
-class _Reader:
+class FolderReader:
     """Reads the files of one folder and collects what is wrong with them."""
 
     def __init__(self, path: Traversable) -> None:

@@ -1,221 +1,165 @@
 -- The patients of the prostate forms, one row each. `oncolake init` creates it.
+-- What forms record once is in research.patient_record, which follows from the mapping: here it stands together with
+-- lesions, follow-ups and OMOP's own row of the person.
 CREATE OR REPLACE VIEW research.patient AS
 SELECT person.person_id,
        site.care_site_name AS site,
-       form.forms,
-       form.use_cases,
+       told.forms,
+       served.use_cases,
        period.observation_period_start_date AS first_date,
        period.observation_period_end_date AS last_date,
        2000 - person.year_of_birth AS age,
        told.psa,
        told.psa_free,
        told.psa_ratio,
-       told.psa / told.prostate_volume AS psa_density,
+       round(told.psa / told.prostate_volume, 3) AS psa_density,
        told.prostate_volume,
-       result.dre,
-       result.is_mri_positive,
-       done.biopsy_concept_id IS NOT NULL AS has_biopsy,
-       done.biopsy_concept_id,
-       biopsy.concept_name AS biopsy_concept,
-       result.is_biopsy_positive,
-       done.prostatectomy_concept_id IS NOT NULL AS has_prostatectomy,
-       done.prostatectomy_concept_id,
-       prostatectomy.concept_name AS prostatectomy_concept,
-       clinical_t.code AS clinical_t,
+       told.dre,
+       told.family_prostate_cancer,
+       told.family_breast_cancer,
+       told.family_aggressive_cancer,
+       told.mri_days,
+       told.is_mri_positive,
+       told.has_biopsy,
+       told.biopsy_type,
+       told.biopsy_type_concept_id,
+       told.biopsy_type_concept,
+       told.is_biopsy_positive,
+       told.has_prostatectomy,
+       told.prostatectomy_method,
+       told.prostatectomy_method_concept_id,
+       told.prostatectomy_method_concept,
+       told.is_nerve_sparing,
+       told.clinical_t,
        told.clinical_t_concept_id,
-       clinical_t.name AS clinical_t_concept,
-       clinical_n.code AS clinical_n,
+       told.clinical_t_concept,
+       told.clinical_n,
        told.clinical_n_concept_id,
-       clinical_n.name AS clinical_n_concept,
-       clinical_m.code AS clinical_m,
+       told.clinical_n_concept,
+       told.clinical_m,
        told.clinical_m_concept_id,
-       clinical_m.name AS clinical_m_concept,
-       pathological_t.code AS pathological_t,
+       told.clinical_m_concept,
+       told.pathological_t,
        told.pathological_t_concept_id,
-       pathological_t.name AS pathological_t_concept,
-       pathological_n.code AS pathological_n,
+       told.pathological_t_concept,
+       told.pathological_n,
        told.pathological_n_concept_id,
-       pathological_n.name AS pathological_n_concept,
+       told.pathological_n_concept,
        coalesce(lesion.lesions, 0) AS lesions,
-       lesion.gleason1,
-       lesion.gleason2,
-       lesion.gleason1 + lesion.gleason2 AS gleason_score,
-       lesion.isup_grade,
+       lesion.worst[3] AS gleason1,
+       lesion.worst[2] - lesion.worst[3] AS gleason2,
+       lesion.worst[2] AS gleason_score,
+       lesion.worst[1] AS isup_grade,
        lesion.pi_rads,
-       coalesce(course.has_cancer, false) AS has_cancer,
-       CASE WHEN clinical_m.code LIKE 'cM1%' OR told.metastases IS NOT NULL THEN true
-            WHEN clinical_m.code = 'cM0' THEN false
-       END AS is_metastatic,
-       CASE WHEN clinical_m.code LIKE 'cM1%' OR told.metastases IS NOT NULL THEN told.final_diagnosis_days
-       END AS metastatic_days,
+       told.disease_concept_ids,
+       told.disease_concepts,
+       told.margins,
+       told.is_extraprostatic,
+       told.wheeler_ranking,
+       told.is_perineural,
+       told.is_in_seminal_vesicle,
+       coalesce(
+           array_remove(told.disease_concept_ids, 4115735) <> '{}' -- Lesion of prostate
+           OR lesion.worst IS NOT NULL
+           OR told.pathological_t NOT IN ('pTX', 'pT0')
+           OR told.pathological_n = 'pN1', false) AS has_cancer,
+       metastatic.is_metastatic,
+       CASE WHEN metastatic.is_metastatic THEN told.final_diagnosis_days END AS metastatic_days,
        told.metastases,
        array_remove(ARRAY[
-           CASE WHEN done.prostatectomy_concept_id IS NOT NULL THEN 'prostatectomy' END,
-           CASE WHEN done.radiotherapy_concept_id IS NOT NULL THEN 'radiotherapy' END,
-           CASE WHEN done.has_hormonotherapy THEN 'hormonotherapy' END,
-           CASE WHEN '8' = ANY (form.use_cases) THEN 'active surveillance' END], NULL) AS treatments,
-       coalesce('8' = ANY (form.use_cases), false) AS is_in_active_surveillance,
-       done.radiotherapy_concept_id,
-       radiotherapy.concept_name AS radiotherapy_concept,
+           CASE WHEN told.has_prostatectomy THEN 'prostatectomy' END,
+           CASE WHEN told.has_radiotherapy THEN 'radiotherapy' END,
+           CASE WHEN told.has_hormonotherapy THEN 'hormonotherapy' END], NULL) AS treatments,
+       told.has_radiotherapy,
+       told.radiotherapy,
+       told.radiotherapy_concept_id,
+       told.radiotherapy_concept,
        told.total_dose,
+       told.dose_fraction,
+       told.fractions_week,
+       told.has_hormonotherapy,
+       coalesce('8' = ANY (served.use_cases), false) AS is_in_active_surveillance,
        told.rectal_toxicity_acute,
        told.rectal_toxicity_chronic,
        told.genitourinary_toxicity_acute,
        told.genitourinary_toxicity_chronic,
-       relapse.is_relapsed,
-       relapse.relapse_days,
+       told.epic26,
+       told.eortc_q52,
+       told.eortc_q53,
+       told.eortc_q54,
+       told.eortc_q55,
        coalesce(followed.follow_ups, 0) AS follow_ups,
-       told.epic26
+       told.last_follow_up_days,
+       followed.is_relapsed,
+       followed.relapse_days,
+       followed.likelihood_of_progression
   FROM omop.person AS person
   LEFT JOIN omop.care_site AS site ON site.care_site_id = person.care_site_id
   LEFT JOIN omop.observation_period AS period ON period.person_id = person.person_id
+  LEFT JOIN research.patient_record AS told ON told.person_id = person.person_id
   LEFT JOIN (
-        SELECT person_id, array_agg(DISTINCT note_text ORDER BY note_text) AS forms,
-               array_agg(DISTINCT use_case ORDER BY use_case) AS use_cases
-          FROM omop.note
-         CROSS JOIN LATERAL string_to_table(note_text, '+') AS use_case
-         WHERE note_title = 'useCaseType'
-         GROUP BY person_id
-       ) AS form ON form.person_id = person.person_id
-  LEFT JOIN (
-        SELECT measurement.person_id,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 44793131 AND visit_concept_id = 2000000007))[2] AS psa,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 4194418 AND visit_concept_id = 2000000007))[2] AS psa_free,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 4215704 AND visit_concept_id = 2000000007))[2] AS psa_ratio,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 2000000022))[2] AS prostate_volume,
-               (max(ARRAY[measurement_id, measurement_concept_id]) FILTER (
-                    WHERE measurement_source_value = 'T_MRI' AND visit_concept_id = 2000000009))[2]::integer
-                    AS clinical_t_concept_id,
-               (max(ARRAY[measurement_id, value_as_concept_id]) FILTER (
-                    WHERE measurement_source_value = 'N_MRI' AND visit_concept_id = 2000000009))[2]::integer
-                    AS clinical_n_concept_id,
-               (max(ARRAY[measurement_id, measurement_concept_id]) FILTER (
-                    WHERE measurement_source_value = 'M_diagnosis'))[2]::integer AS clinical_m_concept_id,
-               (max(ARRAY[measurement_id, value_as_concept_id]) FILTER (
-                    WHERE measurement_source_value = 'T_prostatectomy'))[2]::integer
-                    AS pathological_t_concept_id,
-               (max(ARRAY[measurement_id, measurement_concept_id]) FILTER (
-                    WHERE measurement_source_value = 'N_prostatectomy'))[2]::integer
-                    AS pathological_n_concept_id,
-               array_agg(DISTINCT concept_name::text ORDER BY concept_name::text) FILTER (
-                    WHERE measurement_source_value = 'metastasis') AS metastases,
-               (max(measurement_date) FILTER (
-                    WHERE measurement_source_value = 'M_diagnosis') - DATE '2000-01-01') AS final_diagnosis_days,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 35918606))[2] AS total_dose,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 2000000023))[2]::integer AS rectal_toxicity_acute,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 2000000024))[2]::integer AS rectal_toxicity_chronic,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 2000000025))[2]::integer AS genitourinary_toxicity_acute,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 2000000026))[2]::integer AS genitourinary_toxicity_chronic,
-               (max(ARRAY[measurement_id, value_as_number]) FILTER (
-                    WHERE measurement_concept_id = 2000000033))[2] AS epic26
-          FROM omop.measurement
-          JOIN omop.visit_occurrence USING (visit_occurrence_id)
-          LEFT JOIN omop.concept ON concept_id = measurement_concept_id
-         GROUP BY measurement.person_id
-       ) AS told ON told.person_id = person.person_id
-  LEFT JOIN (
-        SELECT condition_occurrence.person_id,
-               CASE (max(ARRAY[condition_occurrence_id, condition_concept_id]) FILTER (
-                    WHERE condition_concept_id IN (43531580, 40483554)))[2]
-                    WHEN 43531580 THEN 'positive' WHEN 40483554 THEN 'negative' END AS dre,
-               (max(ARRAY[condition_occurrence_id, condition_concept_id]) FILTER (
-                    WHERE condition_concept_id IN (4059669, 4058339) AND visit_concept_id = 2000000009))[2]
-                    = 4059669 AS is_mri_positive,
-               (max(ARRAY[condition_occurrence_id, condition_concept_id]) FILTER (
-                    WHERE condition_concept_id IN (4013824, 4012811) AND visit_concept_id = 2000000009))[2]
-                    = 4013824 AS is_biopsy_positive
-          FROM omop.condition_occurrence
-          JOIN omop.visit_occurrence USING (visit_occurrence_id)
-         GROUP BY condition_occurrence.person_id
-       ) AS result ON result.person_id = person.person_id
-  LEFT JOIN (
-        SELECT procedure_occurrence.person_id,
-               (max(ARRAY[procedure_occurrence_id, procedure_concept_id]) FILTER (
-                    WHERE procedure_concept_id IN (4082629, 37206816, 2000000005, 4278515)
-                      AND visit_concept_id = 2000000009))[2]::integer AS biopsy_concept_id,
-               (max(ARRAY[procedure_occurrence_id, procedure_concept_id]) FILTER (
-                    WHERE procedure_concept_id IN (4276520, 46270921, 44809585, 4338373, 2003983, 4235738)))[2]
-                    ::integer AS prostatectomy_concept_id,
-               (max(ARRAY[procedure_occurrence_id, procedure_concept_id]) FILTER (
-                    WHERE procedure_concept_id IN (40480519, 45956251, 45911882, 44809885, 3169882)))[2]
-                    ::integer AS radiotherapy_concept_id,
-               bool_or(procedure_concept_id = 35803407) AS has_hormonotherapy
-          FROM omop.procedure_occurrence
-          JOIN omop.visit_occurrence USING (visit_occurrence_id)
-         GROUP BY procedure_occurrence.person_id
-       ) AS done ON done.person_id = person.person_id
-  LEFT JOIN (
-        SELECT person_id, count(DISTINCT modifier_of_event_id)::integer AS lesions,
-               max(pi_rads)::integer AS pi_rads,
-               (max(worst))[4]::integer AS gleason1, (max(worst))[3]::integer - (max(worst))[4]::integer AS gleason2,
-               (max(worst))[1]::integer AS isup_grade
-          FROM (
-                SELECT person_id, modifier_of_event_id, pi_rads,
-                       CASE WHEN first + second IS NOT NULL THEN ARRAY[
-                            CASE WHEN first + second <= 6 THEN 1
-                                 WHEN first + second = 8 THEN 4
-                                 WHEN first + second >= 9 THEN 5
-                                 WHEN first <= 3 THEN 2
-                                 ELSE 3
-                            END, 0, first + second, first] END AS worst
-                  FROM (
-                        SELECT measurement.person_id, modifier_of_event_id,
-                               max(value_as_number) FILTER (WHERE measurement_concept_id = 4293445) AS first,
-                               max(value_as_number) FILTER (WHERE measurement_concept_id = 4297948) AS second,
-                               max(value_as_number) FILTER (WHERE measurement_concept_id = 2000000004) AS pi_rads
-                          FROM omop.measurement
-                          JOIN omop.visit_occurrence USING (visit_occurrence_id)
-                         WHERE visit_concept_id = 2000000009 AND modifier_of_field_concept_id = 1147127
-                         GROUP BY measurement.person_id, modifier_of_event_id
-                       ) AS one
-               ) AS graded
+        SELECT person_id,
+               count(*)::integer AS lesions,
+               max(pi_rads) AS pi_rads,
+               max(ARRAY[isup_grade, gleason_score, gleason1]) FILTER (WHERE isup_grade IS NOT NULL) AS worst
+          FROM research.lesion
+         WHERE phase = 'baseline'
          GROUP BY person_id
        ) AS lesion ON lesion.person_id = person.person_id
   LEFT JOIN (
-        SELECT person_id, true AS has_cancer
-          FROM omop.episode
-         WHERE episode_concept_id = 32533 AND episode_object_concept_id <> 4115735
-         GROUP BY person_id
-       ) AS course ON course.person_id = person.person_id
-  LEFT JOIN (
-        SELECT person_id, bool_or(value_as_concept_id = 4181412) AS is_relapsed,
-               min(observation_date) FILTER (WHERE value_as_concept_id = 4181412) - DATE '2000-01-01' AS relapse_days
-          FROM omop.observation
-         WHERE observation_concept_id = 2000001001
-         GROUP BY person_id
-       ) AS relapse ON relapse.person_id = person.person_id
-  LEFT JOIN (
-        SELECT person_id, count(*)::integer AS follow_ups
-          FROM omop.visit_occurrence
-         WHERE visit_concept_id = 2000000010 AND visit_source_value = 'follow-up'
+        SELECT person_id,
+               count(*)::integer AS follow_ups,
+               bool_or(is_relapsed) AS is_relapsed,
+               min(days) FILTER (WHERE is_relapsed) AS relapse_days,
+               max(likelihood_of_progression) AS likelihood_of_progression
+          FROM research.follow_up
          GROUP BY person_id
        ) AS followed ON followed.person_id = person.person_id
-  LEFT JOIN omop.concept AS biopsy ON biopsy.concept_id = done.biopsy_concept_id
-  LEFT JOIN omop.concept AS prostatectomy ON prostatectomy.concept_id = done.prostatectomy_concept_id
-  LEFT JOIN omop.concept AS radiotherapy ON radiotherapy.concept_id = done.radiotherapy_concept_id
-  LEFT JOIN (SELECT target_concept_id, max(source_code) AS code, max(source_code_description) AS name
-               FROM omop.source_to_concept_map WHERE source_vocabulary_id = 'prostate.tnm_t' GROUP BY 1)
-       AS clinical_t ON clinical_t.target_concept_id = told.clinical_t_concept_id
-  LEFT JOIN (SELECT target_concept_id, max(source_code) AS code, max(source_code_description) AS name
-               FROM omop.source_to_concept_map WHERE source_vocabulary_id = 'prostate.tnm_cn' GROUP BY 1)
-       AS clinical_n ON clinical_n.target_concept_id = told.clinical_n_concept_id
-  LEFT JOIN (SELECT target_concept_id, max(source_code) AS code, max(source_code_description) AS name
-               FROM omop.source_to_concept_map WHERE source_vocabulary_id = 'prostate.tnm_m' GROUP BY 1)
-       AS clinical_m ON clinical_m.target_concept_id = told.clinical_m_concept_id
-  LEFT JOIN (SELECT target_concept_id, max(source_code) AS code, max(source_code_description) AS name
-               FROM omop.source_to_concept_map WHERE source_vocabulary_id = 'prostate.tnm_pt' GROUP BY 1)
-       AS pathological_t ON pathological_t.target_concept_id = told.pathological_t_concept_id
-  LEFT JOIN (SELECT target_concept_id, max(source_code) AS code, max(source_code_description) AS name
-               FROM omop.source_to_concept_map WHERE source_vocabulary_id = 'prostate.tnm_pn' GROUP BY 1)
-       AS pathological_n ON pathological_n.target_concept_id = told.pathological_n_concept_id;
+ CROSS JOIN LATERAL (
+        SELECT array_agg(DISTINCT use_case ORDER BY use_case) AS use_cases
+          FROM unnest(told.forms) AS form
+         CROSS JOIN LATERAL string_to_table(form, '+') AS use_case
+       ) AS served
+ CROSS JOIN LATERAL (
+        SELECT CASE
+               WHEN told.clinical_m IN ('cM1', 'cM1a', 'cM1b', 'cM1c') OR told.metastases IS NOT NULL THEN true
+               WHEN told.clinical_m = 'cM0' THEN false
+               END AS is_metastatic
+       ) AS metastatic;
 
-COMMENT ON VIEW research.patient IS 'Patients of the prostate forms, one row each';
+COMMENT ON VIEW research.patient IS
+    'Patients of the prostate forms, one row each. Of each column the newest case that records it';
+COMMENT ON COLUMN research.patient.site IS 'site, of the newest document';
+COMMENT ON COLUMN research.patient.use_cases IS 'Those that the patient''s forms serve, such as {1,2,3}: useCaseType';
+COMMENT ON COLUMN research.patient.first_date IS
+    'Start of the observation period: the first date of all forms, counted from 2000-01-01, the baseline PSA';
+COMMENT ON COLUMN research.patient.last_date IS 'End of the observation period: the last date of all forms';
+COMMENT ON COLUMN research.patient.age IS
+    'Years at baseline, of the newest document: clinicalBaselineData.age';
+COMMENT ON COLUMN research.patient.psa_density IS
+    'ng/mL for each mL of the gland: clinicalBaselineData.psa.totalPSAvalue, clinicalBaselineData.prostateVolume';
+COMMENT ON COLUMN research.patient.lesions IS 'Lesions at baseline: lesions';
+COMMENT ON COLUMN research.patient.gleason1 IS
+    'Primary pattern of the worst lesion at baseline, by grade group, then score: lesions.gleason1';
+COMMENT ON COLUMN research.patient.gleason2 IS 'Secondary pattern of the same lesion: lesions.gleason2';
+COMMENT ON COLUMN research.patient.gleason_score IS 'Sum of the two patterns';
+COMMENT ON COLUMN research.patient.isup_grade IS
+    'Grade group of the same lesion, 1 to 5: up to 6, 3+4, 4+3, 8, 9 or 10';
+COMMENT ON COLUMN research.patient.pi_rads IS 'The highest of the lesions at baseline: lesions.PI-RADS';
+COMMENT ON COLUMN research.patient.has_cancer IS
+    'Pathology confirms it: a carcinoma class or positive biopsy, at baseline or in a follow-up, a Gleason score or '
+    'a stage of the specimen at baseline. false: nothing does';
+COMMENT ON COLUMN research.patient.is_metastatic IS
+    'cM1 or a site of metastasis. false: cM0. NULL: MX, or not recorded: finalDiagnosis.M, finalDiagnosis.metastasis';
+COMMENT ON COLUMN research.patient.metastatic_days IS
+    'Days from the baseline PSA to the final diagnosis that found metastases: finalDiagnosis.monthsFinalDiagnosis';
+COMMENT ON COLUMN research.patient.treatments IS
+    'prostatectomy, radiotherapy, hormonotherapy, as far as there were: prostatectomyInfo, treatment';
+COMMENT ON COLUMN research.patient.is_in_active_surveillance IS 'A form of use case 8 is filled in: useCaseType';
+COMMENT ON COLUMN research.patient.follow_ups IS 'Follow-up records that say something: followUp';
+COMMENT ON COLUMN research.patient.is_relapsed IS
+    'Biochemical relapse in any follow-up record. NULL: none says: followUp.biochemicalRelapse';
+COMMENT ON COLUMN research.patient.relapse_days IS
+    'Days from the baseline PSA to the first record with a relapse, by its latest date';
+COMMENT ON COLUMN research.patient.likelihood_of_progression IS
+    'The highest of any follow-up MRI, 1 to 5: followUp.imagingInfo.likelihoodOfProgression';
