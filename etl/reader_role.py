@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 READER = "oncolake_reader"
 
 #: What it reads, and the same for people.
-SCHEMAS = ("omop", "results", "research")
+SCHEMAS = ("omop", "omop54", "results", "research")
 LISTED = f"{', '.join(SCHEMAS[:-1])} and {SCHEMAS[-1]}"
 
 #: What makes the role, for people to run where this program may not.

@@ -32,7 +32,10 @@ _VIEWS = text(f"""
                  FROM aclexplode(relacl) CROSS JOIN LATERAL (
                      SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
                  ) AS grantees (name)
-                 WHERE grantee <> relowner)
+                 WHERE grantee <> relowner),
+           ARRAY(SELECT format('COMMENT ON COLUMN %s.%I IS %L', view.oid::regclass, attname, description)
+                 FROM pg_description JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid
+                 WHERE objoid = view.oid AND classoid = 'pg_class'::regclass AND objsubid > 0)
     FROM ({_READERS}) AS reader JOIN pg_class AS view USING (oid)
     ORDER BY level, 1
 """)
@@ -50,6 +53,7 @@ class View:
     owner: str
     comment: str | None
     grants: Sequence[str]
+    column_comments: Sequence[str]
 
     def statements(self) -> Iterator[str]:
         """What makes it again."""
@@ -59,6 +63,7 @@ class View:
         yield from self.grants
         if self.comment:
             yield f"COMMENT ON VIEW {self.name} IS {self.comment}"
+        yield from self.column_comments
 
 
 def read_views(connection: Connection) -> list[View]:
