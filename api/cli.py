@@ -8,8 +8,21 @@ from typing import Annotated
 
 import typer
 
-from api.commands import cases, dicom, mapping, remap, rows, schema, serve, setting_up, vocab, withdraw
+from api.commands import (
+    cases,
+    cohort,
+    dicom,
+    mapping,
+    remap,
+    rows,
+    schema,
+    serve,
+    setting_up,
+    vocab,
+    withdraw,
+)
 from api.shared import BadInput, err, out
+from etl.cohorts.errors import CohortError
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
 from etl.register import RegisterFull
@@ -43,6 +56,7 @@ for module in (setting_up, cases, withdraw, remap, rows, serve):
     app.registered_commands.extend(module.app.registered_commands)
 app.add_typer(mapping.app, name="map")
 app.add_typer(dicom.app, name="dicom")
+app.add_typer(cohort.app, name="cohort")
 app.add_typer(schema.app, name="schema")
 app.add_typer(vocab.app, name="vocab")
 
@@ -53,7 +67,7 @@ def _flowing(text: str) -> str:
     return "\n\n".join(each if each.startswith("\b") else each.replace("\n", " ") for each in paragraphs)
 
 
-for group in (app, mapping.app, vocab.app):
+for group in (app, cohort.app, mapping.app, vocab.app):
     for command in group.registered_commands:
         command.help = _flowing(command.callback.__doc__ or "") if command.callback else None
 
@@ -82,6 +96,7 @@ def main() -> None:
         AddError,
         BadInput,
         BundleError,
+        CohortError,
         ConceptFileError,
         DiffError,
         ExportError,

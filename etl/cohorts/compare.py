@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from etl.cohorts import mask
 from etl.cohorts.known import Run
 from etl.cohorts.mask import Count
-from etl.cohorts.summary import Shown, ShownLevels, ShownNumbers, Summary, count_steps, summary_of
-from etl.cohorts.table_one import Levels, Measured, Numbers, TableOne, measure, natural
+from etl.cohorts.summary import Summary, count_steps, summary_of
+from etl.cohorts.table_one import Levels, Measured, Numbers, TableOne, Variable, measure, natural
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Compared:
     first_alone: Count
     second_alone: Count
     differences: Mapping[str, float | None]
-    """The standardised mean difference by column, 0 or more; None also where it cannot be told."""
+    """The standardised mean difference by column, 0 or more; None: masked, or there is none."""
+    masked: frozenset[str]
+    """The columns whose difference is masked: with it, masked counts could be worked out."""
 
 
 def compare(
@@ -42,12 +44,14 @@ def compare(
     ]
     ids = {"first": first.definition_id, "second": second.definition_id}
     both = connection.execute(_BOTH, ids).scalar_one()
+    pairs = zip(seen[0].variables, seen[1].variables, strict=True)
+    masked = frozenset(one.variable.column for one, other in pairs if one.is_masked or other.is_masked)
     differences = {
-        one.variable.column: _difference(one, other, *measured)
-        for one, other in zip(seen[0].variables, seen[1].variables, strict=True)
+        each.column: None if each.column in masked else _difference(each, *measured)
+        for each in table.variables
     }
     in_both, alone, other_alone = mask.overlap(measured[0].persons, measured[1].persons, both, below)
-    return Compared(seen[0], seen[1], in_both, alone, other_alone, differences)
+    return Compared(seen[0], seen[1], in_both, alone, other_alone, differences, masked)
 
 
 def standardised(one: Numbers, other: Numbers) -> float | None:
@@ -91,15 +95,10 @@ def _in_order(one: Levels, other: Levels) -> list[str]:
     return sorted({*one.counts, *other.counts}, key=natural)
 
 
-def _difference(one: Shown, other: Shown, first: Measured, second: Measured) -> float | None:
-    """Not of what is masked: the masked counts could be worked out from it."""
-    column = one.variable.column
-    if isinstance(one, ShownNumbers) and isinstance(other, ShownNumbers):
-        if one.quartiles is None or other.quartiles is None:
-            return None
+def _difference(variable: Variable, first: Measured, second: Measured) -> float | None:
+    column = variable.column
+    if variable.kind == "continuous":
         return standardised(first.numbers[column], second.numbers[column])
-    if any(isinstance(each, ShownLevels) and each.is_masked for each in (one, other)):
-        return None
     return distance(first.levels[column], second.levels[column])
 
 

@@ -7,11 +7,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
 
 from etl.cohorts.definition import Definition, define, read_definition
 from etl.cohorts.draw import data_state
 from etl.cohorts.errors import CohortError
+from etl.cohorts.shapes import read_shape
+from etl.mapping.folder import MAPPING_FILE
 
 #: Where a mapping folder has its cohorts.
 FOLDER = "cohorts"
@@ -43,6 +46,19 @@ class Listed(NamedTuple):
     parameters: Mapping[str, str]
     """The defaults of a file, or the values of a run."""
     run: Run | None
+
+
+class _Mapping(BaseModel):
+    name: str
+
+
+def mapping_name(folder: Traversable) -> str:
+    """The name that a mapping folder gives itself. Raises CohortError."""
+    try:
+        content = folder.joinpath(MAPPING_FILE).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CohortError(f"{MAPPING_FILE} cannot be read: {type(error).__name__}") from None
+    return read_shape(content, MAPPING_FILE, _Mapping)[0].name
 
 
 def definitions(folder: Traversable) -> list[Definition]:
@@ -100,16 +116,16 @@ def listed(folder: Traversable, connection: Connection) -> list[Listed]:
 
 def _run(row: Row[tuple[object, ...]], state: str) -> Run:
     # The values are in front of the file, see ``etl.cohorts.store``.
-    text_of_file = row.syntax[row.syntax.index("/*") :]
+    definition = define(row.syntax[row.syntax.index("/*") :], f"{row.cohort_name}{_SQL}")
     return Run(
         row.definition_id,
         row.name,
         row.mapping,
-        row.parameters,
+        {name: row.parameters[name] for name in definition.header.parameters},
         row.ran_at,
         row.persons,
         row.data_state == state,
-        define(text_of_file, f"{row.cohort_name}{_SQL}"),
+        definition,
     )
 
 

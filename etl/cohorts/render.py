@@ -9,6 +9,8 @@ from etl.cohorts.mask import Count
 from etl.cohorts.summary import Shown, ShownLevels, ShownNumbers, Summary
 
 MASKED = "*"
+#: A difference that there is none of: nothing varies, or nothing is known.
+NONE = "–"
 UNKNOWN = "not known"
 
 
@@ -71,14 +73,15 @@ def counted(count: Count) -> str:
 def difference(compared: Compared, column: str) -> str:
     """A standardised mean difference as shown."""
     found = compared.differences[column]
-    return MASKED if found is None else f"{found:.2f}"
+    if found is None:
+        return MASKED if column in compared.masked else NONE
+    return f"{found:.2f}"
 
 
 def _lines(shown: Shown, persons: Count) -> Iterator[Line]:
     heading = shown.variable.heading
     if isinstance(shown, ShownNumbers):
-        hidden = shown.quartiles is None and shown.count != 0
-        yield Line(heading, "", shown.count, None, shown.quartiles, hidden)
+        yield Line(heading, "", shown.count, None, shown.quartiles, shown.is_masked)
     elif isinstance(shown, ShownLevels):
         yield Line(heading, "", None, None, None, shown.counts is None)
         for level, count in (shown.counts or {}).items():
@@ -92,3 +95,26 @@ def _lines(shown: Shown, persons: Count) -> Iterator[Line]:
 def _line(heading: str, level: str, count: Count, persons: Count) -> Line:
     percent = 100 * count / persons if count is not None and persons else None
     return Line(heading, level, count, percent, None, count is None)
+
+
+def merged(compared: Compared) -> list[tuple[str, str, tuple[str, str], str]]:
+    """Table one of both: variable (once), level, the two values, and the difference beside the variable."""
+    rows = [
+        ("Persons", "", (counted(compared.first.persons), counted(compared.second.persons)), ""),
+    ]
+    columns = {each.variable.heading: each.variable.column for each in compared.first.variables}
+    values = [{(one.variable, one.level): one.value for one in lines(each)}
+              for each in (compared.first, compared.second)]  # fmt: skip
+    for heading, column in columns.items():
+        levels = dict.fromkeys(level for each in values for variable, level in each if variable == heading)
+        for level in sorted(levels, key=lambda one: one == UNKNOWN):
+            pair = (_beside(values[0], heading, level), _beside(values[1], heading, level))
+            rows.append(
+                ("" if level else heading, level, pair, "" if level else difference(compared, column))
+            )
+    return rows
+
+
+def _beside(values: dict[tuple[str, str], str], heading: str, level: str) -> str:
+    """The figure of one cohort where the other has such a line: nobody, or not even that is shown."""
+    return values.get((heading, level), MASKED if values.get((heading, "")) == MASKED else "0")

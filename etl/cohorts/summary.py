@@ -33,6 +33,11 @@ class ShownNumbers:
     quartiles: tuple[float, float, float] | None
     bins: tuple[Count, ...] | None
 
+    @property
+    def is_masked(self) -> bool:
+        """Whether it is of too few to be told; a masked ``missing`` hides no more than itself."""
+        return self.quartiles is None and self.count != 0
+
 
 @dataclass(frozen=True, slots=True)
 class ShownLevels:

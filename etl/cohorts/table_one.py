@@ -32,7 +32,7 @@ class Variable(Shape):
     unit: Said | None = None
     scale: Literal["linear", "log"] = "linear"
     bins: tuple[float, ...] | None = Field(default=None, min_length=2)
-    """Edges of its distribution's bars, ascending. A bar holds its lower edge; what lies outside has one too."""
+    """Edges of its distribution's bars, ascending; a bar holds its lower edge. Outside are bars too."""
     labels: Mapping[str | int, Said] = {}
 
     @model_validator(mode="after")
