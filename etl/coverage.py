@@ -24,14 +24,15 @@ COLUMNS = ("path", "total", *FATES)
 MOST_VALUES = 5
 
 #: What the trace reports, the graver ones later: a value that one rule maps and another cannot is not mapped.
-#: A cut value did not arrive whole, so it is a problem and not mapped.
+#: A cut value did not arrive whole, so it is a problem and not mapped; an implausible one did.
 _REPORTED: Mapping[str, Fate] = {
     "used": "mapped",
+    "implausible": "mapped",
     "unmapped": "unmapped",
     "truncated": "problem",
     "invalid": "problem",
 }
-_GRAVITY: Mapping[Fate, int] = {fate: rank for rank, fate in enumerate(_REPORTED.values())}
+_GRAVITY: Mapping[Fate, int] = {fate: rank for rank, fate in enumerate(dict.fromkeys(_REPORTED.values()))}
 
 
 class Leaf(NamedTuple):

@@ -19,6 +19,10 @@ class CaseKey(NamedTuple):
     care_site_id: int | None
 
 
+#: The kind of problem that is but a warning.
+IMPLAUSIBLE = "implausible"
+
+
 class Problem(NamedTuple):
     """A source value that did not arrive, or arrived as concept 0. It never holds the value.
 

@@ -8,6 +8,7 @@ from etl.mapping import language
 from etl.mapping.concept_use import ConceptUse
 from etl.mapping.folder import Folder, Place
 from etl.mapping.paths import Facts, Segments, absolute
+from etl.mapping.plausible_range import Range
 from etl.mapping.tables import Target
 
 Key = str | int | bool
@@ -149,21 +150,6 @@ class Instant:
     """When a tool did its work: in UTC, and not moved with the baseline."""
 
     source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Where a number is plausible, both ends included. One that is not recorded is no bound."""
-
-    value: Raw | Sum
-    column: str | None
-    """The column that holds the number; None: it is only in a text."""
-    low: int | float | Source | None
-    high: int | float | Source | None
-    reason: str
-    """What is said of a value outside; it names the bounds."""
-    why: str
-    place: Place
 
 
 Expression = Union[  # noqa: UP007

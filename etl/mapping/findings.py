@@ -37,7 +37,6 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "too-many-items": ("error", "The schema allows more items than a row id has room for."),
     "bad-range": ("error", "A plausible range is of no number of the rule, or ends before it begins."),
     "wide-range": ("note", "A plausible range reaches beyond what the schema allows."),
-    "no-range": ("note", "Neither the schema nor the mapping says which values of a number are plausible."),
     "unknown-concept": ("error", "The vocabulary has no such concept."),
     "invalid-concept": ("error", "The concept is deprecated or replaced."),
     "wrong-domain": ("error", "The concept's domain belongs to another table or column."),

@@ -260,13 +260,14 @@ Number = Annotated[
 
 
 def _bound_shape(value: Any) -> str:
-    return "place" if isinstance(value, str) else "number"
+    return "place" if isinstance(value, str) else "integer" if isinstance(value, int) else "number"
 
 
 Bound = Annotated[
     Union[  # noqa: UP007
         Annotated[Path, Tag("place")],
-        Annotated[StrictInt | Annotated[StrictFloat, AllowInfNan(False)], Tag("number")],
+        Annotated[StrictInt, Tag("integer")],
+        Annotated[StrictFloat, AllowInfNan(False), Tag("number")],
     ],
     Discriminator(_bound_shape),
 ]

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from etl.mapping import bound
+from etl.mapping import bound, walk
 from etl.mapping.paths import json_path
+from etl.mapping.plausible_range import Range
 from etl.plan import Bound, Plausible
 
 #: Stands for the rule's name where a range is of the person's age.
@@ -19,7 +20,7 @@ def plausible_of(mapping: bound.Bound, numbers: Mapping[str, int]) -> Iterator[P
             yield _of_rule(mapping, rule, one, numbers)
 
 
-def _of_age(mapping: bound.Bound, one: bound.Range) -> Plausible:
+def _of_age(mapping: bound.Bound, one: Range) -> Plausible:
     """The range of the years of birth: the older, the earlier."""
     baseline = mapping.told.baseline
     assert baseline is not None, "a person's year of birth is counted from it"
@@ -44,7 +45,7 @@ def _of_age(mapping: bound.Bound, one: bound.Range) -> Plausible:
 
 
 def _of_rule(
-    mapping: bound.Bound, rule: bound.BoundRule, one: bound.Range, numbers: Mapping[str, int]
+    mapping: bound.Bound, rule: bound.BoundRule, one: Range, numbers: Mapping[str, int]
 ) -> Plausible:
     unit = rule.columns.get(rule.target.column("unit") or "")
     return Plausible(
@@ -66,9 +67,8 @@ def _of_rule(
     )
 
 
-def _path(one: bound.Range) -> str:
-    source = one.value.source if isinstance(one.value, bound.Raw) else one.value.sources[0]
-    return json_path(source.segments)
+def _path(one: Range) -> str:
+    return json_path(next(walk.sources(one.value)).segments)
 
 
 def _constant(end: float | bound.Source | None) -> float | None:

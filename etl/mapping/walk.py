@@ -13,7 +13,6 @@ from etl.mapping.bound import (
     Later,
     Listed,
     OneDate,
-    Range,
     RealDate,
     Some,
     Source,
@@ -21,6 +20,7 @@ from etl.mapping.bound import (
     Whole,
 )
 from etl.mapping.paths import Facts, Segments, item_scope
+from etl.mapping.plausible_range import Range
 from etl.mapping.tables import Target
 
 Kind = TypeVar("Kind")

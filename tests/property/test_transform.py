@@ -205,7 +205,7 @@ def test_problems_and_used_paths_name_places_of_the_document(document: dict[str,
     PLAN.trace(document, *KEY, PLAN.empty_rows(), lambda *problem: told.append(Problem(*problem)))
     for one in told:
         assert at(document, one.path) is not None, one
-        assert one.kind in {"used", "unmapped", "invalid", "truncated"}
+        assert one.kind in {"used", "unmapped", "invalid", "truncated", "implausible"}
 
 
 @thorough

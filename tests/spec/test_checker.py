@@ -582,6 +582,79 @@ CASES = [
         "'id' may be missing, but person needs it",
         (MAPPING, "case:"),
     ),
+    # -- plausible numbers
+    Case(
+        "bad-range",
+        "of no number",
+        rule("{table: measurement, concept: 60 Size, visit: start, when: flag, plausible: {why: because}}"),
+        "'plausible' is of the rule's 'number', and it has none: say which 'path' it is of",
+    ),
+    Case(
+        "bad-range",
+        "of a path that the row does not hold",
+        measurement("number: size, plausible: {path: count, low: 0, why: because}"),
+        "the rule's row does not hold '$.count': give its range elsewhere",
+    ),
+    Case(
+        "bad-range",
+        "that ends before it begins",
+        measurement("number: size, plausible: {low: 2, high: 1.5, why: because}"),
+        "no number is from 2 to 1.5: 'low' is above 'high'",
+    ),
+    Case(
+        "bad-range",
+        "of a number that bounds itself",
+        measurement("number: size, plausible: {high: size, why: because}"),
+        "the number is compared with itself",
+    ),
+    Case(
+        "bad-range",
+        "of a person's path",
+        (MAPPING, "age: age", "age: age, plausible: {path: count, why: because}"),
+        "a person's 'plausible' is of the 'age'",
+    ),
+    Case(
+        "wide-range",
+        "above what the schema lists",
+        measurement("number: score, plausible: {low: 1, high: 2.5, why: because}"),
+        "'high' is 2.5, but the schema allows nothing beyond 2",
+    ),
+    Case(
+        "wide-range",
+        "below what the schema lists",
+        measurement("number: score, plausible: {low: 0, high: 2, why: because}"),
+        "'low' is 0, but the schema allows nothing beyond 1",
+    ),
+    Case(
+        "wrong-type",
+        "a text as a bound",
+        measurement("number: size, plausible: {high: word, why: because}"),
+        "'$.word' is string, this needs integer or number",
+    ),
+    Case(
+        "unknown-path",
+        "as a bound",
+        measurement("number: size, plausible: [{low: 0, why: because}, {high: cuont, why: because}]"),
+        "'cuont' is not in '$'; did you mean 'count'?",
+    ),
+    Case(
+        "bad-shape",
+        "a bound that is true",
+        measurement("number: size, plausible: {high: true, why: because}"),
+        "'extra.plausible.one.high.integer': Input should be a valid integer",
+    ),
+    Case(
+        "bad-shape",
+        "a bound that is no number",
+        measurement("number: size, plausible: {high: .nan, why: because}"),
+        "'extra.plausible.one.high.number': Input should be a finite number",
+    ),
+    Case(
+        "bad-shape",
+        "a range without a reason",
+        measurement("number: size, plausible: {low: 0}"),
+        "'extra.plausible.one.why' is missing",
+    ),
     # -- types
     Case(
         "wrong-type",

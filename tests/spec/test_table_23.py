@@ -45,7 +45,8 @@ def test_the_line_becomes_these_rows_and_no_others(line: Line, example: Example)
     VALID.validate(case)
     rows, problems = shown(case)
     assert sorted(row for row in rows if rule_of(row) in line.rules) == sorted(example.rows)
-    assert problems == list(example.problems)
+    # Which numbers are plausible is not D4.4's to say.
+    assert [one for one in problems if ": implausible " not in one] == list(example.problems)
 
 
 def shown(case: dict[str, Any]) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from etl.mapping.concept_use import ConceptUse
 from etl.mapping.findings import Finding, errors
 from etl.mapping.folder import Folder
 from etl.mapping.paths import Segments, absolute, resolve, suggestion
+from etl.mapping.plausible_range import Range
 from etl.mapping.tables import ANCHORS, TARGETS, Target
 
 PERSON_COLUMNS = ("gender", "race", "ethnicity")
@@ -104,7 +105,7 @@ class _Binder:
         at = self.root.down("person", "age")
         return self.words.source(mapping.person.age, at, types=frozenset({"integer", "number"}))
 
-    def _ages(self, person: language.Person | None, age: bound.Source | None) -> Iterator[bound.Range]:
+    def _ages(self, person: language.Person | None, age: bound.Source | None) -> Iterator[Range]:
         if person is not None and age is not None:
             yield from self.ranges.of_age(person, age, self.root.down("person"))
 

@@ -7,6 +7,7 @@ from etl.mapping import bound, language, phrases, walk
 from etl.mapping.bind.context import At
 from etl.mapping.bind.expressions import CONCEPT, Expressions
 from etl.mapping.paths import json_path
+from etl.mapping.plausible_range import Range
 from etl.mapping.tables import Target
 
 _NUMBERS = frozenset({"number", "integer"})
@@ -21,7 +22,7 @@ class Ranges:
 
     def of_rule(
         self, rule: language.Rule, at: At, target: Target, columns: Mapping[str, bound.Expression]
-    ) -> Iterator[bound.Range]:
+    ) -> Iterator[Range]:
         """The ranges of a rule whose columns are bound. Each is of a number that the rule reads."""
         written = CONCEPT.match(rule.unit or "")
         unit = f" {written[2]}" if written and written[2] else ""
@@ -36,7 +37,7 @@ class Ranges:
             elif isinstance(number, (bound.Raw, bound.Sum)):
                 yield from self._range(node, there, number, target.column("number"), unit)
 
-    def of_age(self, person: language.Person, age: bound.Source, at: At) -> Iterator[bound.Range]:
+    def of_age(self, person: language.Person, age: bound.Source, at: At) -> Iterator[Range]:
         """The ranges of a person's age."""
         for node, there in _each(person.plausible, at.down("plausible")):
             if node.path is not None:
@@ -61,7 +62,7 @@ class Ranges:
         value: bound.Raw | bound.Sum | None,
         column: str | None,
         unit: str,
-    ) -> Iterator[bound.Range]:
+    ) -> Iterator[Range]:
         low, high = self._end(node.low, at.down("low")), self._end(node.high, at.down("high"))
         if value is None or (low is None) != (node.low is None) or (high is None) != (node.high is None):
             return
@@ -70,7 +71,7 @@ class Ranges:
         if {low, high} & set(walk.sources(value)):
             self.words.report("bad-range", at, "the number is compared with itself")
         self._against_schema(value, low, high, at)
-        yield bound.Range(value, column, low, high, _reason(node, unit), node.why, at.place)
+        yield Range(value, column, low, high, _reason(node, unit), node.why, at.place)
 
     def _end(self, node: float | str | None, at: At) -> End:
         return self.words.source(node, at, types=_NUMBERS) if isinstance(node, str) else node
@@ -119,9 +120,9 @@ def _column(value: bound.Raw | None, target: Target, columns: Mapping[str, bound
 
 def _reason(node: phrases.Plausible, unit: str) -> str:
     """What is said of a value outside the range: the bounds, and why."""
-    ends = [
-        f"{word} '{end}'" if isinstance(end, str) else f"{word} {end}{unit}"
-        for word, end in (("below", node.low), ("above", node.high))
-        if end is not None
-    ]
-    return f"not plausible, {' or '.join(ends)}: {node.why}"
+    ends = [(word, end) for word, end in (("below", node.low), ("above", node.high)) if end is not None]
+    told = [f"{word} '{end}'" if isinstance(end, str) else f"{word} {end}" for word, end in ends]
+    numbers = [index for index, (_, end) in enumerate(ends) if not isinstance(end, str)]
+    if numbers:
+        told[numbers[-1]] += unit
+    return f"not plausible, {' or '.join(told)}: {node.why}"

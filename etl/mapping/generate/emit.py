@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from etl.identity import LEVEL_BITS
 from etl.mapping import bound
 from etl.mapping.paths import ITEM, Segments, depth, item_scope, json_path
 
@@ -89,6 +90,16 @@ def identifier(name: str) -> str:
 def item_key(scope: Segments) -> str:
     """A Python tuple expression of the positions that an item is at."""
     return "(" + "".join(f"i{level}, " for level in range(depth(scope))).rstrip() + ")"
+
+
+def item_number(scope: Segments) -> str:
+    """A Python expression of the low bits of a row id: the positions that an item is at."""
+    widths = LEVEL_BITS[depth(scope)]
+    terms = []
+    for level in range(len(widths)):
+        shift = sum(widths[level + 1 :])
+        terms.append(f"(i{level} << {shift})" if shift else f"i{level}")
+    return " + ".join(terms)
 
 
 def located(segments: Segments) -> str:

@@ -8,15 +8,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from itertools import groupby
 
-from etl.identity import CASE_SHIFT, LEVEL_BITS
+from etl.identity import CASE_SHIFT
 from etl.mapping import bound, walk
 from etl.mapping.generate.dates import DateWriter, date_variable, episode_start
-from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, recorded
+from etl.mapping.generate.emit import (
+    Lines,
+    Names,
+    condition,
+    identifier,
+    item_key,
+    item_number,
+    located,
+    recorded,
+)
 from etl.mapping.generate.losses import UNMET, LossWriter
-from etl.mapping.generate.rows import RowWriter, first_row
+from etl.mapping.generate.ranges import RangeWriter
+from etl.mapping.generate.rows import RowWriter, first_row, linked
 from etl.mapping.generate.sections import Leaf, Sections
 from etl.mapping.generate.steps import Steps, asked_about, lists_of
-from etl.mapping.paths import Segments, depth, item_scope, json_path
+from etl.mapping.paths import Segments, item_scope, json_path
 from etl.mapping.tables import EPISODE, VISIT
 
 ARGUMENTS = "document, case_id, person_id, care_site_id, rows, problem"
@@ -47,8 +57,9 @@ class _Generator:
         self.dates = DateWriter(mapping, self.lines, self.names)
         self.rows = RowWriter(mapping, numbers, columns, self.lines, self.names, self.dates)
         self.losses = LossWriter(mapping, numbers, self.lines, self.names, self.steps)
+        self.ranges = RangeWriter(self.lines, self.names)
         self.sections = Sections(mapping)
-        self.linked = dict(_linked(mapping))
+        self.linked = dict(linked(mapping))
 
     def source(self) -> str:
         with self.lines.block(f"def {'trace' if self.trace else 'run'}({ARGUMENTS}):"):
@@ -113,6 +124,7 @@ class _Generator:
         self.lines.add()
         if not self.mapping.annex:
             self.rows.person()
+            self.ranges.judge(self.mapping.plausible, None, ())
             self._used((self.mapping.age, self.mapping.person))
         for segments in self.mapping.keys.values() if self.trace else ():
             self.lines.add(f"problem(None, 'used', {json_path(segments)!r}, '')")
@@ -215,7 +227,8 @@ class _Generator:
     ) -> None:  # fmt: skip
         """The rule's row, with its visit and date, and the rows recorded of it."""
         visit, date = dated
-        row = self.rows.row(rule, visit, date, parent, parent_id, set(guard), self._item(rule.scope))
+        row = self.rows.row(rule, visit, date, parent, parent_id, set(guard), item_number(rule.scope))
+        self.ranges.judge(rule.plausible, self.numbers[rule.name], guard)
         self._remember(rule, row, date)
         self._used((rule.concept, rule.columns, rule.visit, rule.date, rule.end))
         self._rules(rule.rows, rule.scope, rule, row)
@@ -273,27 +286,10 @@ class _Generator:
                     self.steps.to(stack, item_scope(source.segments), {source.segments}, set())
                     self._used(source)
 
-    @staticmethod
-    def _item(scope: Segments) -> str:
-        widths = LEVEL_BITS[depth(scope)]
-        terms = []
-        for level in range(len(widths)):
-            shift = sum(widths[level + 1 :])
-            terms.append(f"(i{level} << {shift})" if shift else f"i{level}")
-        return " + ".join(terms)
-
 
 def _loop_of(rule: bound.BoundRule) -> tuple[Segments, str]:
     """What rules of one loop have in common. An episode has its own: it may ask for one of any other item."""
     return rule.scope, rule.name if rule.target.table == EPISODE else ""
-
-
-def _linked(mapping: bound.Bound) -> Iterator[tuple[str, tuple[Segments, ...]]]:
-    """The rules that others are recorded of, and the items that they have in common with those."""
-    scopes = {rule.name: rule.scope for rule in mapping.every_rule()}
-    for name in dict.fromkeys(rule.of for rule in mapping.every_rule() if rule.of):
-        linking = (rule.scope for rule in mapping.every_rule() if rule.of == name)
-        yield name, tuple(dict.fromkeys(walk.shared_scope(one, scopes[name]) for one in linking))
 
 
 def _holds(outer: Segments, scope: Segments) -> bool:

@@ -1,6 +1,6 @@
 """Generating the rows: every column of a rule as a field of one COPY text line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from etl.identity import ITEM_BITS
@@ -186,6 +186,14 @@ class RowWriter:
 def first_row(number: int, scope: Segments) -> str:
     """The variable that holds the first row of a rule: of the case, or a dict of those of each item."""
     return f"of_{number}_{depth(scope)}" if scope else f"of_{number}"
+
+
+def linked(mapping: bound.Bound) -> Iterator[tuple[str, tuple[Segments, ...]]]:
+    """The rules that others are recorded of, and the items that they have in common with those."""
+    scopes = {rule.name: rule.scope for rule in mapping.every_rule()}
+    for name in dict.fromkeys(rule.of for rule in mapping.every_rule() if rule.of):
+        linking = (rule.scope for rule in mapping.every_rule() if rule.of == name)
+        yield name, tuple(dict.fromkeys(walk.shared_scope(one, scopes[name]) for one in linking))
 
 
 def _link(target: Target, event: Target, row: str, concept: str) -> dict[str, str]:

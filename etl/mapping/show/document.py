@@ -5,6 +5,7 @@ from importlib.resources.abc import Traversable
 
 from etl.mapping import bound, walk
 from etl.mapping.paths import ITEM, Segments, json_path, leaves
+from etl.mapping.show.ranges import told_range
 from etl.mapping.show.rules import RuleTables
 from etl.mapping.show.words import (
     Words,
@@ -135,10 +136,11 @@ class _Document:
     def _person_rows(self) -> Iterator[tuple[str, str, str, str]]:
         assert self.told.baseline is not None and self.mapping.age is not None, "it describes persons"
         keys, year = self.mapping.keys, self.told.baseline.is_.year
+        ranges = [told_range(one, named=False) for one in self.mapping.plausible]
         about = {
             "person.person_source_value": (keys["patient"], "as recorded; one person over all forms"),
             "person.care_site_id": (keys.get("site"), "the number that the site was given"),
-            "person.year_of_birth": (self.mapping.age.segments, f"{year} - age"),
+            "person.year_of_birth": (self.mapping.age.segments, lines([f"{year} - age", *ranges])),
         }
         for column, (segments, value) in about.items():
             if segments is not None:
@@ -288,6 +290,7 @@ the list that its condition names.
 - **Concept**: the row's concept, as id and name. A value map is a table of the appendix.
 - **CDM table and columns**: first the table and the column of the concept, then every other column that the
   rule fills. Text between braces stands for the recorded value.
+- **Unit and plausible range**: the unit, and where the number is believed; outside, it is warned of.
 - **Visit and date**: the visit that the row hangs on. The row has the visit's date, unless a date stands
   above the visit and is known.
 - **Recorded of**: the row that this row describes, and the episode that it belongs to. A row of *its* other

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from etl.mapping import bound, walk
 from etl.mapping.paths import Segments, json_path, resolve
+from etl.mapping.show.ranges import told_range
 from etl.mapping.show.words import Words, code, dotted, kind_of, lines, place, plain, table
 from etl.mapping.tables import EPISODE
 
@@ -15,7 +16,7 @@ HEADER = (
     "Condition",
     "Concept",
     "CDM table and columns",
-    "Unit",
+    "Unit and plausible range",
     "Visit and date",
     "Recorded of",
     "Rule",
@@ -72,8 +73,7 @@ class RuleTables:
         own = rule.target.concept_column
         yield self.words.expression(rule.concept, "concept", rule.scope) if own else ""
         yield lines(self._columns(rule))
-        unit = rule.columns.get(rule.target.column("unit") or "")
-        yield self.words.expression(unit, "concept", rule.scope) if unit else ""
+        yield lines(self._unit(rule))
         yield lines(self._when(rule))
         yield lines(self._recorded_of(rule))
         yield lines([code(rule.name), place(rule.place)])
@@ -115,6 +115,14 @@ class RuleTables:
             if column not in silent and value != plain(defaults.get(column, "")):
                 filled.setdefault(value, []).append(code(column))
         yield from (f"{', '.join(columns)} = {value}" for value, columns in filled.items())
+
+    def _unit(self, rule: bound.BoundRule) -> Iterator[str]:
+        unit = rule.columns.get(rule.target.column("unit") or "")
+        if unit is not None:
+            yield self.words.expression(unit, "concept", rule.scope)
+        said = set(walk.sources(rule.drivers))
+        for one in rule.plausible:
+            yield told_range(one, named=said.isdisjoint(walk.sources(one.value)))
 
     def _when(self, rule: bound.BoundRule) -> Iterator[str]:
         if rule.date:
