@@ -13,6 +13,7 @@ from api.commands import (
     cohort,
     dicom,
     mapping,
+    quality,
     remap,
     rows,
     schema,
@@ -25,6 +26,7 @@ from api.shared import BadInput, err, out
 from etl.cohorts.errors import CohortError
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
+from etl.quality.thresholds import ThresholdError
 from etl.register import RegisterFull
 from etl.research import ResearchError
 from etl.review.write import NotWritten
@@ -52,7 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (setting_up, cases, withdraw, remap, rows, serve):
+for module in (setting_up, cases, withdraw, remap, rows, quality, serve):
     app.registered_commands.extend(module.app.registered_commands)
 app.add_typer(mapping.app, name="map")
 app.add_typer(dicom.app, name="dicom")
@@ -111,6 +113,7 @@ def main() -> None:
         SearchError,
         StarterError,
         SwapError,
+        ThresholdError,
         UnknownConcept,
         Unaccounted,
     ) as error:
