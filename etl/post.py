@@ -17,7 +17,7 @@ from etl.land import FOREIGN, Rejection, foreign_rejection, identity
 from etl.load import LOSSES, Counts
 from etl.owner import anothers
 from etl.persist import persist
-from etl.plan import CaseKey, Document, Plan
+from etl.plan import IMPLAUSIBLE, CaseKey, Document, Plan
 from etl.read import Record, read
 from etl.receive import Sender
 from etl.strict import digest
@@ -25,12 +25,12 @@ from etl.transform import FAULTS, row_counts, transform
 from etl.validate import Validator
 
 _CHUNK = 1000
-#: Stands for the rule of problems that are not of one rule, but between the cases of a person.
+#: Stands for the rule of problems that are not of one rule: of a person's age, or between a person's cases.
 PERSON = "person"
 
 
 class CaseProblem(NamedTuple):
-    """A value that did not arrive as it should."""
+    """A value that did not arrive as it should, or, as a warning, one that did and is not plausible."""
 
     path: str
     rule: str
@@ -56,11 +56,15 @@ class PostedCase:
     """Whether this upload stored that version; otherwise it was there already."""
     loaded: bool
     """Whether its rows were made. If not, the next ingest, remap or post of the same bytes makes them."""
+    waiting: bool
+    """Whether its rows are made, but wait in the lake until a form of the patient is loaded."""
     failure: str | None
     """Why they were not made, if that is known."""
     rows: Mapping[str, int]
     """Rows that the document makes, by OMOP table; the person's is shared with the person's other forms."""
     problems: tuple[CaseProblem, ...]
+    warnings: tuple[CaseProblem, ...] = ()
+    """Values that are in OMOP as they were sent, and not plausible."""
 
     @property
     def whole(self) -> bool:
@@ -152,20 +156,29 @@ def _posted(done: FileResult, told: Sequence[PostedCase | Rejection | None]) -> 
     )
 
 
-def made_of(
-    plan: Plan, document: Document, key: CaseKey, case_id: int | None
-) -> tuple[dict[str, int], tuple[CaseProblem, ...]]:
-    """Rows by table, and problems, that the plan makes of a valid document; nothing where it fails on it."""
+class MadeOf(NamedTuple):
+    """What a plan makes of a document: rows by table, and what it has to say of values."""
+
+    rows: Mapping[str, int]
+    problems: tuple[CaseProblem, ...]
+    warnings: tuple[CaseProblem, ...]
+
+
+def made_of(plan: Plan, document: Document, key: CaseKey, case_id: int | None) -> MadeOf:
+    """What the plan makes of a valid document; nothing where it fails on it."""
     try:
         result = transform(plan, document, key)
     except (*FAULTS, OverflowError):
-        return {}, ()
+        return MadeOf({}, (), ())
     names = {rule.number: rule.name for rule in plan.rules}
-    problems = tuple(
+    told = [
         CaseProblem(each.path, names.get(each.rule or 0, PERSON), each.kind, each.reason, case_id)
         for each in result.problems
+    ]
+    problems = tuple(each for each in told if each.kind != IMPLAUSIBLE)
+    return MadeOf(
+        row_counts(plan, result), problems, tuple(each for each in told if each.kind == IMPLAUSIBLE)
     )
-    return row_counts(plan, result), problems
 
 
 def _tell(
@@ -214,7 +227,7 @@ def _posted_case(
     failure: str | None,
 ) -> PostedCase:
     key = CaseKey(row.case_id, row.person_id, row.care_site_id)
-    rows, problems = made_of(plan, document, key, row.case_id)
+    made = made_of(plan, document, key, row.case_id)
     return PostedCase(
         position=row.position,
         case_id=row.case_id,
@@ -224,9 +237,11 @@ def _posted_case(
         newest_version=row.newest,
         changed=row.changed,
         loaded=row.loaded,
+        waiting=row.loaded and row.unknown,
         failure=None if row.loaded else failure,
-        rows=rows if row.loaded else {},
-        problems=problems + disagreements if row.loaded else (),
+        rows=made.rows if row.loaded else {},
+        problems=made.problems + disagreements if row.loaded else (),
+        warnings=made.warnings if row.loaded else (),
     )
 
 
@@ -248,7 +263,8 @@ def _values(plan: Plan, sender: Sender, done: FileResult, chunk: Sequence[Record
 _FIND = text("""
     SELECT DISTINCT ON (sent.position) sent.position, case_id, person_id, care_site_id, sent.form,
         documents.version, cases.version AS newest, documents.upload_id = :upload AS changed,
-        coalesce(loaded_version >= documents.version, false) AS loaded
+        coalesce(loaded_version >= documents.version, false) AS loaded,
+        NOT EXISTS (SELECT FROM omop.person WHERE person.person_id = cases.person_id) AS unknown
     FROM unnest(CAST(:positions AS integer[]), CAST(:patients AS text[]), CAST(:forms AS text[]),
             CAST(:digests AS bytea[])) AS sent (position, patient_id, form, digest)
     JOIN lake.cases USING (patient_id, form) JOIN lake.documents USING (case_id, digest)

@@ -92,7 +92,7 @@ def scan(
             stored = store(engine, found.documents, str(path), account())
             with engine.connect() as connection:
                 waiting = waiting_series(connection, (each["SeriesInstanceUID"] for each in found.documents))
-    _print_series(found, stored, form)
+    _print_series(found, stored, waiting, form)
     if waiting:
         those = f"{plural(waiting, 'series', 'series')} {'waits' if waiting == 1 else 'wait'} in the lake"
         err.print(f"{those}: OMOP has them once a form of their patient is loaded.")
@@ -156,7 +156,7 @@ def _whole(stored: FileResult) -> bool:
     return not stored.rejected and stored.loaded.whole and stored.outcome != "unreadable"
 
 
-def _print_series(found: Scanned, stored: FileResult | None, form: Format) -> None:
+def _print_series(found: Scanned, stored: FileResult | None, waiting: int, form: Format) -> None:
     rows = [[document.get(column, "") for column in SERIES_COLUMNS] for document in found.documents]
     match form:
         case Format.TABLE:
@@ -169,7 +169,8 @@ def _print_series(found: Scanned, stored: FileResult | None, form: Format) -> No
         case Format.JSON:
             series = [dict(zip(SERIES_COLUMNS, row, strict=True)) for row in rows]
             said = {"headers": found.headers, "studies": found.studies, "series": series}
-            print(json.dumps(said | {"upload": _told(stored)}, indent=2, ensure_ascii=False))
+            told = {"waiting": waiting, "upload": _told(stored)}
+            print(json.dumps(said | told, indent=2, ensure_ascii=False))
     if form is not Format.TABLE and stored is not None:
         _print_rejections(found, stored)
 

@@ -26,6 +26,25 @@ class Problem(BaseModel):
         return cls.model_validate(found._asdict())
 
 
+class Warned(BaseModel):
+    """A value that is stored as it was sent, and is not plausible; never the value."""
+
+    path: str = Field(examples=["$.clinicalBaselineData.psa[0].freePSAvalue"])
+    rule: str = Field(
+        description="The rule that reads it; person: it is the person's age", examples=["psa_free"]
+    )
+    kind: Literal["implausible"]
+    reason: str = Field(
+        description="The bounds, and why",
+        examples=["not plausible, above 'totalPSAvalue': free PSA is a part of total PSA"],
+    )
+    case_id: int | None = Field(None, description="The case whose value it is, where that is known")
+
+    @classmethod
+    def of(cls, found: CaseProblem) -> "Warned":
+        return cls.model_validate(found._asdict())
+
+
 class Violation(BaseModel):
     """A place where a document is not a valid case; never its value."""
 
@@ -48,6 +67,7 @@ class Made(BaseModel):
         examples=[{"person": 1, "measurement": 12}],
     )
     problems: list[Problem]
+    warnings: list[Warned] = Field(description="Values to look at; they are stored, and no reason for a 202")
 
 
 class StoredCase(Made):
@@ -61,15 +81,20 @@ class StoredCase(Made):
         description="Whether this upload brought that version; it was there already otherwise"
     )
     loaded: bool = Field(description="Whether its rows are made; post the same again to try once more")
+    waiting: bool = Field(
+        description="Whether its rows wait in the lake: a scan of which no form of the patient is loaded yet"
+    )
     failure: str | None = Field(None, description="Why they are not")
 
     @classmethod
     def of(cls, case: PostedCase) -> "StoredCase":
-        names = ("case_id", "person_id", "form", "version", "newest_version", "changed", "loaded", "failure")
+        names = ("case_id", "person_id", "form", "version", "newest_version", "changed", "loaded", "waiting")
         return cls(
+            failure=case.failure,
             record=case.position,
             rows=dict(case.rows),
             problems=[Problem.of(each) for each in case.problems],
+            warnings=[Warned.of(each) for each in case.warnings],
             **{name: getattr(case, name) for name in names},
         )
 
@@ -113,6 +138,7 @@ class Rehearsed(BaseModel):
                 form=each.form,
                 rows=dict(each.rows),
                 problems=[Problem.of(one) for one in each.problems],
+                warnings=[Warned.of(one) for one in each.warnings],
             )
             for each in rehearsal.cases
         ]
@@ -139,6 +165,7 @@ class Curated(BaseModel):
     )
     rows: dict[str, int] = Field(description="Rows by OMOP table", examples=[{"curation_run": 1}])
     problems: list[Problem]
+    warnings: list[Warned]
 
     @classmethod
     def of(cls, done: Curation) -> "Curated":
@@ -148,4 +175,5 @@ class Curated(BaseModel):
             outcome="loaded" if done.loaded else "pending" if done.case_id is None else "failed",
             rows=dict(done.rows),
             problems=[Problem.of(each) for each in done.problems],
+            warnings=[Warned.of(each) for each in done.warnings],
         )

@@ -24,17 +24,26 @@ _PROBLEM = {
     "reason": "the form has no section 'final_diagnosis'",
     "case_id": 43,
 }
+_WARNING = {
+    "path": "$.clinicalBaselineData.psa[0].freePSAvalue",
+    "rule": "psa_free",
+    "kind": "implausible",
+    "reason": "not plausible, above 'totalPSAvalue': free PSA is a part of total PSA",
+    "case_id": 43,
+}
 _CASE: dict[str, Any] = {
     "record": 1,
     "form": "1+2+3",
     "rows": {"person": 1, "visit_occurrence": 7, "measurement": 12},
     "problems": [],
+    "warnings": [],
     "case_id": 43,
     "person_id": 41,
     "version": 1,
     "newest_version": 1,
     "changed": True,
     "loaded": True,
+    "waiting": False,
     "failure": None,
 }
 _STORED: dict[str, Any] = {
@@ -46,7 +55,7 @@ _STORED: dict[str, Any] = {
 }
 _REHEARSED = {
     "outcome": "loaded",
-    "cases": [{name: _CASE[name] for name in ("record", "form", "rows", "problems")}],
+    "cases": [{name: _CASE[name] for name in ("record", "form", "rows", "problems", "warnings")}],
     "violations": [],
 }
 _CURATED = {
@@ -59,6 +68,7 @@ _CURATED = {
     "case_id": 44,
     "rows": {"curation_run": 1, "registration_step": 3, "registration_level": 9},
     "problems": [],
+    "warnings": [],
 }
 _DETAILS = {
     400: "not a valid document, and not stored; 'violations' says why",
@@ -119,6 +129,7 @@ USECASE_RESPONSES: dict[int | str, dict[str, Any]] = {
         Stored | Rehearsed,
         "All is stored; or, with validate=only, what would be",
         stored=_STORED,
+        warned={**_STORED, "cases": [{**_CASE, "warnings": [_WARNING]}]},
         rehearsed=_REHEARSED,
     ),
     202: _answer(

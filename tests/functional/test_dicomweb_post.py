@@ -55,8 +55,10 @@ def test_headers_are_found_once_the_patient_is_known(client: httpx.Client) -> No
     stored = sent.json()
     assert [each["form"] for each in stored["cases"]] == [uid(1, 1), uid(1, 2)]
     assert all(each["loaded"] and not each["problems"] for each in stored["cases"])
+    assert [each["waiting"] for each in stored["cases"]] == [True, True]
     assert series_of(client, 1) == []
-    assert client.post("/usecases", json=figure("P00001")).status_code == 200
+    form = client.post("/usecases", json=figure("P00001"))
+    assert (form.status_code, form.json()["cases"][0]["waiting"]) == (200, False)
     assert sorted(series_of(client, 1)) == [(uid(1, 1), 3), (uid(1, 2), 3)]
     (study,) = client.get("/studies", params={"PatientID": "p00001", "StudyInstanceUID": uid(1)}).json()
     assert study["00201206"]["Value"] == [2]
@@ -68,6 +70,10 @@ def test_headers_are_found_once_the_patient_is_known(client: httpx.Client) -> No
     )
     again = post(client, *headers).json()
     assert again["repeated"]
+    # All but that nothing waits any more.
+    assert [each.pop("waiting") for one in (again, stored) for each in one["cases"]] == [False] * 2 + [
+        True
+    ] * 2
     assert again | {"repeated": False} == stored
 
 
