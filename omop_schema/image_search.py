@@ -22,18 +22,21 @@ def bare(name: str) -> str:
     return f"lower(regexp_replace(normalize({name}, NFKD), '{_ACCENTS}', '', 'g'))"
 
 
+def cut(name: str) -> str:
+    """SQL of a bare name as far as search looks at it: an index has no room for all that a name may have."""
+    return f"left({bare(name)}, {SEARCHED})"
+
+
 def words(name: str) -> str:
     """SQL of the words of a person's name, as a tsvector."""
-    cut = f"left({bare(name)}, {SEARCHED})"
-    return f"array_to_tsvector(array_remove(regexp_split_to_array({cut}, '{_BETWEEN}'), ''))"
+    return f"array_to_tsvector(array_remove(regexp_split_to_array({cut(name)}, '{_BETWEEN}'), ''))"
 
 
-def having(name: str, beginnings: bool) -> str:
-    """SQL of a query for all words of this name, or all words that begin so; NULL for none."""
+def beginnings(name: str) -> str:
+    """SQL of a query for all words that begin as those of this name; NULL for none."""
     # Lexemes are quoted in a tsvector as in a tsquery, and none has a blank in it.
-    end = ":*" if beginnings else ""
     told = f"nullif(CAST({words(name)} AS text), '')"
-    return f"CAST(replace({told}, ' ', '{end} & ') || '{end}' AS tsquery)"
+    return f"CAST(replace({told}, ' ', ':* & ') || ':*' AS tsquery)"
 
 
 def day(keyword: str) -> str:
@@ -44,6 +47,11 @@ def day(keyword: str) -> str:
 def ordered(name: str, expression: str, *key: str) -> Index:
     """An index that gives the rows of one value in the order of their keys."""
     return Index(name, text(f"({expression})"), *map(text, key))
+
+
+def whole_names(name: str, keyword: str, *key: str) -> Index:
+    """An index of whole names of persons, likewise."""
+    return ordered(name, cut(f"attributes ->> {keyword!r}"), *key)
 
 
 def names(name: str, keyword: str) -> Index:

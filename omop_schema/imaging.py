@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from omop_schema.base import OMOP, metadata
-from omop_schema.columns import concept_id, key, person_id, source_value, sparse_index
-from omop_schema.image_search import day, names, ordered, plain
+from omop_schema.columns import concept_id, key, link, person_id, source_value, sparse_index
+from omop_schema.image_search import day, names, ordered, plain, whole_names
 
 #: A DICOM UID has at most 64 characters (PS3.5, 9).
 UID = String(64)
@@ -41,7 +41,7 @@ radiology_occurrence = Table(
     key("radiology_occurrence_id"),
     Column("radiology_occurrence_date", Date),
     Column("radiology_occurrence_datetime", DateTime),
-    person_id(),
+    link("person_id", "person", nullable=False),
     _link_while_there("condition_occurrence_id", "condition_occurrence"),
     concept_id("device_concept_id"),
     concept_id("radiology_modality_concept_id"),
@@ -64,6 +64,8 @@ radiology_occurrence = Table(
     Column("count_of_series", Integer, comment="Series of the study that are known"),
     Column("attributes", JSONB, comment="The study's DICOM attributes that were kept, by keyword"),
     *map(sparse_index, ("condition_occurrence_id", "visit_occurrence_id", "procedure_occurrence_id")),
+    # Whose a study is, without the table
+    Index("ix_radiology_occurrence_person", "person_id", "radiology_occurrence_id"),
     # What studies are searched by, newest first
     *(
         ordered(f"ix_radiology_occurrence_{name}", sql, "radiology_occurrence_id")
@@ -74,6 +76,11 @@ radiology_occurrence = Table(
             ("description", plain("study_description")),
         )
     ),
+    whole_names("ix_radiology_occurrence_patient_name", "PatientName", "radiology_occurrence_id"),
+    whole_names(
+        "ix_radiology_occurrence_referring_name", "ReferringPhysicianName", "radiology_occurrence_id"
+    ),
+    # Beginnings of names
     names("ix_radiology_occurrence_patient", "PatientName"),
     names("ix_radiology_occurrence_referring", "ReferringPhysicianName"),
     schema=OMOP,
@@ -130,7 +137,12 @@ radiology_image = Table(
         postgresql_using="gin",
     ),
     # What series are searched by, those of the newest study first
-    Index("ix_radiology_image_study", "radiology_occurrence_id", "image_id"),
+    Index(
+        "ix_radiology_image_study",
+        "radiology_occurrence_id",
+        "image_id",
+        postgresql_include=["modality"],
+    ),
     *(
         ordered(f"ix_radiology_image_{name}", sql, "radiology_occurrence_id", "image_id")
         for name, sql in (

@@ -139,6 +139,8 @@ Index(
 # Pages of a form's cases: of everybody's, and of one organisation's.
 Index("ix_cases_form", cases.c.mapping, cases.c.form, cases.c.case_id)
 Index("ix_cases_organisation", cases.c.organisation, cases.c.mapping, cases.c.form, cases.c.case_id)
+# Whose patients are whose.
+Index("ix_cases_owner", cases.c.organisation, cases.c.person_id)
 
 
 def _document_bytes() -> Column[int]:

@@ -19,8 +19,11 @@ def datasets(attributes: Sequence[Attribute], rows: Sequence[Sequence[Any]]) -> 
 
     The values are as the lake has them: natural JSON, a date or a number; a list where there are several.
     """
-    columns = sorted((each.tag, place, _Column(each.vr)) for place, each in enumerate(attributes))
-    return [{tag: column.element(row[place]) for tag, place, column in columns} for row in rows]
+    places = sorted((each.tag, place) for place, each in enumerate(attributes))
+    tags = [tag for tag, _ in places]
+    columns = list(zip(*rows, strict=True))
+    elements = [_Column(attributes[place].vr).elements(columns[place]) for _, place in places if columns]
+    return [dict(zip(tags, row, strict=True)) for row in zip(*elements, strict=True)]
 
 
 class _Column(dict[Any, Element]):
@@ -29,13 +32,20 @@ class _Column(dict[Any, Element]):
     def __init__(self, vr: str) -> None:
         super().__init__()
         self._vr = vr
+        self._lists: dict[int, Element] = {}
 
     def __missing__(self, value: Any) -> Element:
         self[value] = found = element(self._vr, value)
         return found
 
-    def element(self, value: Any) -> Element:
-        return element(self._vr, value) if isinstance(value, list) else self[value]
+    def elements(self, values: Sequence[Any]) -> list[Element]:
+        """One for each value; ``values`` keep the lists among them alive, which are known by identity."""
+        return [self._of_list(value) if isinstance(value, list) else self[value] for value in values]
+
+    def _of_list(self, value: list[Any]) -> Element:
+        if (found := self._lists.get(id(value))) is None:
+            self._lists[id(value)] = found = element(self._vr, value)
+        return found
 
 
 def element(vr: str, value: Any) -> Element:

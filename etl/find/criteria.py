@@ -11,7 +11,7 @@ from typing import Any
 
 from etl.find.attributes import Attribute
 from omop_schema.copy_text import storable
-from omop_schema.image_search import bare, having, plain, words
+from omop_schema.image_search import SEARCHED, bare, beginnings, cut, plain, words
 
 #: A text attribute (LT) has at most as many characters.
 _LONGEST = 10_240
@@ -74,15 +74,16 @@ def _text(sql: str, value: str, name: str) -> _Condition:
 
 
 def _name(sql: str, value: str, name: str) -> _Condition:
-    """The name as it is; its words lead to it, for they have an index."""
+    """The name as it is. What of it an index has is all of it, unless it is very long."""
     _refuse_wildcards(value)
     given = f"CAST(:{name} AS text)"
-    return f"{words(sql)} @@ {having(given, False)} AND {bare(sql)} = {bare(given)}", {name: value}
+    whole = f"(length({bare(given)}) < {SEARCHED} OR {bare(sql)} = {bare(given)})"
+    return f"{cut(sql)} = {cut(given)} AND {whole}", {name: value}
 
 
 def _beginnings(sql: str, value: str, name: str) -> _Condition:
     _refuse_wildcards(value)
-    return f"{words(sql)} @@ {having(f'CAST(:{name} AS text)', True)}", {name: value}
+    return f"{words(sql)} @@ {beginnings(f'CAST(:{name} AS text)')}", {name: value}
 
 
 def _refuse_wildcards(value: str) -> None:

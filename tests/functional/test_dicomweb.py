@@ -475,7 +475,7 @@ def test_providers_find_their_own_however_many_fit(
         ("PatientName=angstrom^asa", True),
         ("PatientBirthDate=19310101", False),
         ("PatientBirthDate=19300201", True),
-        ("PatientBirthDate=19310101-19310101", True),
+        ("PatientBirthDate=19310101-19310101", False),
         ("AccessionNumber=a-1", False),
         ("PatientName=angstrom^asa&AccessionNumber=a-1", False),
         ("PatientName=angstrom^asa&PatientBirthDate=19300201", True),
