@@ -24,6 +24,7 @@ from omop_schema import (
     results,
     vocabulary,
 )
+from omop_schema.omop54 import Field, fields
 from omop_schema.statements import series_statements, study_statements
 
 
@@ -81,6 +82,7 @@ def page(views: Iterable[View], functions: Iterable[Function]) -> str:
     parts += ["## Functions\n", _functions(functions)]
     for heading, tables in GROUPS:
         parts += [f"## {heading}\n", *map(_table, tables)]
+    parts += [_OMOP54, _omop54()]
     return "\n".join(parts)
 
 
@@ -108,6 +110,21 @@ def _view(view: View) -> str:
     return "\n".join([*lines, *(_row(*column) for column in view.columns), ""])
 
 
+def _omop54() -> str:
+    """The columns of schema ``omop54`` that are not simply those of v6.0."""
+    lines = ["| column | type | required | is |", "|---|---|---|---|"]
+    lines += [
+        _row(f"{field.view}.{field.name}", field.type, "yes" if field.required else "", _origin(field))
+        for field in fields()
+        if field.note
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _origin(field: Field) -> str:
+    return f"NULL: {field.note}" if field.source == "NULL" else field.note
+
+
 def _functions(functions: Iterable[Function]) -> str:
     rows = [_row(f"`{each.call}`", each.returns, each.comment) for each in functions]
     return "\n".join(["| function | returns | meaning |", "|---|---|---|", *rows, ""])
@@ -122,10 +139,11 @@ _INTRODUCTION = """\
 # The tables
 
 Made by `oncolake schema show`: the tables as the models in `omop_schema/` declare them, the views and
-functions as `oncolake init` creates them. Four schemas: `omop` holds the CDM with its extensions,
-`results` cohorts, `research` views for scientists, `lake` what was submitted. [lake.md](lake.md) tells how
-the lake works, [etl.md](etl.md) which value of a form becomes which row, [research.md](research.md) how to
-ask across clinical and imaging data.
+functions as `oncolake init` creates them. Five schemas: `omop` holds the CDM with its extensions,
+`omop54` the same as views of [CDM v5.4](#omop54-the-same-data-as-cdm-v54), `results` cohorts, `research`
+views for scientists, `lake` what was submitted. [lake.md](lake.md) tells how the lake works,
+[etl.md](etl.md) which value of a form becomes which row, [research.md](research.md) how to ask across
+clinical and imaging data, [ohdsi.md](ohdsi.md) how to point OHDSI's tools at it.
 
 A column in **bold** is part of the primary key. The column *null* says which may be empty.
 
@@ -147,4 +165,26 @@ of its headers. Each says what it knows in `lake.study_statements` and `lake.ser
 that names them. A series that a curation made is a series like any other. A curation waits in
 `lake.curations` until its source series is known; the series that it made, or aligned with, may be known
 later, so they stand by UID.
+"""
+
+_OMOP54 = """\
+## omop54: the same data as CDM v5.4
+
+Every table and column of CDM v5.4, by its name and in its order, as a view on the tables above: OHDSI's
+tools read v5.3 and v5.4 alone. A view holds nothing; a query through it uses the indexes of the table.
+Columns that are not listed below are those of the same name in `omop` or `results`.
+
+**Ids.** v5.4 says integer, which ends at 2,147,483,647. Ids of rows, and what refers to one, are bigint in
+the views as they are in the tables, so none can overflow; concept ids, years and counts are integer. What
+reads a bigint as a double, as R does, is exact up to 2^53 = 9,007,199,254,740,992: that is every row of the
+cases up to number 2,097,151. Beyond that, or to be sure, R reads them whole with
+`options(databaseConnectorInteger64AsNumeric = FALSE)` (package bit64). `person_id` is counted from 1, so
+whatever counts or joins persons is exact in any case.
+
+**Concepts that were not recorded.** v6.0 requires a concept where v5.4 does not, so it has 0 for both
+"nothing recorded" and "recorded, without a concept". v5.4 tells them apart: where the source value is empty
+as well, the views have NULL.
+
+**Texts.** Four columns are shorter in v5.4. A text that does not fit ends with an ellipsis; `omop` has it
+whole.
 """
