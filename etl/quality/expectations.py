@@ -20,8 +20,7 @@ from sqlalchemy import Engine, Table
 from sqlalchemy.dialects import postgresql
 
 from etl.quality.check import Check, Declared, Plain, Rows
-from etl.quality.count import queries
-from etl.quality.dqd import notes
+from etl.quality.dqd import notes, query_text
 from etl.quality.offline import make_offline
 from etl.quality.result import Report, Result
 from omop_schema import OMOP, metadata
@@ -234,10 +233,9 @@ def _condition(plain: Plain) -> Any:
 
 def _over(check: Check, threshold: float) -> str:
     """A query that yields one row where a check is over its threshold."""
-    query = next(iter(queries((check,))))
     over = f"violated > 0 AND (total = 0 OR 100 * violated > {threshold} * total)"
     # The table that it is of is asked for by Great Expectations' own name for it, and no more.
     return (
-        f"SELECT 1 AS over FROM ({query.sql}) AS counted (violated, total)"  # noqa: S608
+        f"SELECT 1 AS over FROM ({query_text(check)}) AS counted (violated, total)"  # noqa: S608
         f" WHERE {over} AND EXISTS (SELECT FROM {{batch}})"
     ).replace("{}", "{{}}")

@@ -26,7 +26,6 @@ class Result:
     """Some of the rows that break it, the first by id."""
     reason: str | None = None
     """Why it is not applicable, what went wrong, or why its threshold is another than its kind's."""
-    sql: str = ""
     seconds: float = 0.0
     """Of the statement that counted it, and all other checks that share it."""
 

@@ -28,7 +28,6 @@ class Count(NamedTuple):
 
     violated: int
     among: int
-    sql: str
     seconds: float
 
 
@@ -115,7 +114,7 @@ def _count(connection: Connection, query: Query, found: _Found) -> None:
         return
     taken = time.perf_counter() - begun
     for place, check in enumerate(query.checks):
-        found.counts[check.id] = Count(row[2 * place], row[2 * place + 1], query.sql, taken)
+        found.counts[check.id] = Count(row[2 * place], row[2 * place + 1], taken)
 
 
 def _refusal(error: DBAPIError) -> str:
@@ -155,7 +154,7 @@ def _result(
         return Result(check, "failed" if wrong else "passed", threshold, wrong, 1)
     if check.id in found.errors:
         return Result(check, "error", threshold, reason=found.errors[check.id])
-    count = found.counts.get(check.id, Count(0, 0, "", 0.0))
+    count = found.counts.get(check.id, Count(0, 0, 0.0))
     failed = count.violated > 0 and (count.among == 0 or 100 * count.violated > threshold * count.among)
     return Result(
         check,
@@ -165,7 +164,6 @@ def _result(
         count.among,
         found.ids.get(check.id, ()),
         thresholds.why(check),
-        count.sql,
         count.seconds,
     )
 
