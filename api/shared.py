@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from etl.load import Counts, Failure
 from etl.mapping.tables import LOAD_ORDER
+from etl.plan import IMPLAUSIBLE
 from etl.setup import DEFAULT_MAPPING, SHIPPED
 from omop_schema.database import SETTING, describe, open_engine, translated
 
@@ -114,11 +115,15 @@ def print_failures(failures: Sequence[Failure], meaning: str) -> None:
 
 
 def print_counts(loaded: Counts) -> None:
-    """The rows that loading made by table, and the problems by rule and kind."""
+    """The rows that loading made by table, the problems by rule and kind, and the warnings by rule."""
     if loaded.cases:
         out.print(_rows_table(loaded))
-    if loaded.problems:
+    if any(kind != IMPLAUSIBLE for _, kind in loaded.problems):
         out.print(_problems_table(loaded))
+    if warnings := sum(count for (_, kind), count in loaded.problems.items() if kind == IMPLAUSIBLE):
+        out.print(_warnings_table(loaded))
+        told = "loaded as sent, and not plausible; lake.problems has their places in the form, and the bounds"
+        out.print(f"{plural(warnings, 'warning')}: {told}.")
 
 
 def _rows_table(loaded: Counts) -> Table:
@@ -137,7 +142,18 @@ def _problems_table(loaded: Counts) -> Table:
     table.add_column("kind", no_wrap=True)
     table.add_column("values", justify="right", no_wrap=True)
     for (rule, kind), count in loaded.problems.most_common():
-        table.add_row(cell(rule), cell(kind), f"{count:,}")
+        if kind != IMPLAUSIBLE:
+            table.add_row(cell(rule), cell(kind), f"{count:,}")
+    return table
+
+
+def _warnings_table(loaded: Counts) -> Table:
+    table = Table(title="Warnings (implausible values)", title_justify="left")
+    table.add_column("rule", overflow="fold")
+    table.add_column("values", justify="right", no_wrap=True)
+    for (rule, kind), count in loaded.problems.most_common():
+        if kind == IMPLAUSIBLE:
+            table.add_row(cell(rule), f"{count:,}")
     return table
 
 

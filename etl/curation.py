@@ -53,6 +53,7 @@ class Curation:
     rows: Mapping[str, int] = field(default_factory=dict)
     """By OMOP table."""
     problems: tuple[CaseProblem, ...] = ()
+    warnings: tuple[CaseProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,10 @@ def _tell(connection: Connection, plan_of: Callable[[], Plan], done: Curation, s
         return done
     stream.seek(0)
     document = next(each.document for each in read(stream) if isinstance(each, Record))
-    rows, problems = made_of(plan_of(), document, CaseKey(row.case_id, row.person_id, None), row.case_id)
+    key = CaseKey(row.case_id, row.person_id, None)
+    rows, problems, warnings = made_of(plan_of(), document, key, row.case_id)
     told = replace(done, case_id=row.case_id, loaded=row.loaded)
-    return replace(told, rows=rows, problems=problems) if row.loaded else told
+    return replace(told, rows=rows, problems=problems, warnings=warnings) if row.loaded else told
 
 
 def _curate(

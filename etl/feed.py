@@ -42,6 +42,7 @@ class LoggedUpload(NamedTuple):
     rejected: int
     rows: int
     problems: int
+    warnings: int
 
     @property
     def key(self) -> int:
@@ -67,6 +68,7 @@ class DocumentVersion(NamedTuple):
     loaded_at: datetime | None
     landed_at: datetime
     problems: int
+    warnings: int
     size: int
     """Bytes of the document as JSON text."""
 
@@ -238,13 +240,19 @@ _OWN_UPLOADS = text(
 _UPLOAD = text(f"SELECT {_LOG} FROM lake.uploads WHERE upload_id = :upload AND {OWNED}")  # noqa: S608
 
 
+def _told(sign: str) -> str:
+    """How many problems a version has, or, with "=", warnings."""
+    return (
+        "(SELECT count(*) FROM lake.problems WHERE (problems.case_id, problems.version)"  # noqa: S608
+        f" = (cases.case_id, documents.version) AND kind {sign} 'implausible')"
+    )
+
+
 def _entries(key: str, source: str) -> TextClause:
     return text(
         f"SELECT {key}, documents.document_id, cases.case_id, person_id, upload_id, position, mapping, form,"  # noqa: S608
         " documents.version, cases.version, loaded_version, loaded_at, landed_at,"
-        " (SELECT count(*) FROM lake.problems WHERE (problems.case_id, problems.version)"
-        " = (cases.case_id, documents.version)), document_bytes"
-        f" FROM {source}"
+        f" {_told('<>')}, {_told('=')}, document_bytes FROM {source}"
     )
 
 

@@ -21,7 +21,7 @@ from etl.persons import (
     store_persons,
     store_sites,
 )
-from etl.plan import CaseKey, Plan
+from etl.plan import IMPLAUSIBLE, CaseKey, Plan
 from etl.transform import FAULTS, Result, count_rows, row_counts, transform
 from etl.validate import Validator
 from omop_schema import OMOP
@@ -32,7 +32,7 @@ from omop_schema.statements import STATEMENTS
 
 #: The table whose row the cases of a person share; cases of an annex have nothing to say of it.
 PERSON = "person"
-#: Kinds of problems that cost a value. A concept 0 or a disagreement is reported, but everything is stored.
+#: Kinds of problems that cost a value. A concept 0, a disagreement or a warning is told, but all is stored.
 LOSSES = frozenset({"invalid", "truncated"})
 
 
@@ -245,13 +245,17 @@ def _count_for_uploads(
     """Tell the log what came of each upload; the documents of ``known`` cases were counted before."""
     rows: Counter[int] = Counter()
     found = Counter(each.upload_id for each in disagreements if each.case_id not in known)
+    warnings: Counter[int] = Counter()
     for each in made:
         if each.key.case_id not in known:
-            rows[each.landed.upload_id] += sum(row_counts(plan, each.result).values())
-            found[each.landed.upload_id] += len(each.result.problems)
+            upload_id, told = each.landed.upload_id, each.result.problems
+            rows[upload_id] += sum(row_counts(plan, each.result).values())
+            warned = sum(one.kind == IMPLAUSIBLE for one in told)
+            warnings[upload_id] += warned
+            found[upload_id] += len(told) - warned
     for upload_id in sorted({*rows, *found}):
-        values = {"upload": upload_id, "rows": rows[upload_id], "problems": found[upload_id]}
-        connection.execute(_COUNT_FOR_UPLOAD, values)
+        counted = {"rows": rows[upload_id], "problems": found[upload_id], "warnings": warnings[upload_id]}
+        connection.execute(_COUNT_FOR_UPLOAD, {"upload": upload_id, **counted})
 
 
 _OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
@@ -282,5 +286,7 @@ _MARK_CASES = text("""
     WHERE cases.case_id = made.case_id
 """)
 _COUNT_FOR_UPLOAD = text("""
-    UPDATE lake.uploads SET rows = rows + :rows, problems = problems + :problems WHERE upload_id = :upload
+    UPDATE lake.uploads
+    SET rows = rows + :rows, problems = problems + :problems, warnings = warnings + :warnings
+    WHERE upload_id = :upload
 """)

@@ -28,6 +28,7 @@ class RehearsedCase:
     form: str
     rows: Mapping[str, int]
     problems: tuple[CaseProblem, ...]
+    warnings: tuple[CaseProblem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +71,5 @@ def rehearse(
 
 
 def _rehearsed(plan: Plan, record: Record) -> RehearsedCase:
-    rows, problems = made_of(plan, record.document, _NO_KEY, None)
-    return RehearsedCase(record.position, identity(record.document, plan.case)[1], rows, problems)
+    form = identity(record.document, plan.case)[1]
+    return RehearsedCase(record.position, form, *made_of(plan, record.document, _NO_KEY, None))

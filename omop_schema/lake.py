@@ -49,6 +49,7 @@ uploads = Table(
     Column("rejected", Integer, nullable=False, server_default=text("0"), comment="Not valid, not stored"),
     Column("rows", BigInteger, nullable=False, server_default=text("0"), comment="OMOP rows written"),
     Column("problems", Integer, nullable=False, server_default=text("0")),
+    Column("warnings", Integer, nullable=False, server_default=text("0"), comment="Values not plausible"),
     CheckConstraint("outcome IN ('received', 'loaded', 'partial', 'rejected', 'withdrawn')", name="outcome"),
     schema=LAKE,
     comment="The upload log: every file or request that was ever sent",
@@ -224,9 +225,9 @@ problems = Table(
     Column("kind", Text, nullable=False),
     Column("path", Text, nullable=False, comment="JSON path of the value"),
     Column("reason", Text, nullable=False, comment="What is wrong; never the value"),
-    CheckConstraint("kind IN ('unmapped', 'invalid', 'truncated', 'disagrees')", name="kind"),
+    CheckConstraint("kind IN ('unmapped', 'invalid', 'truncated', 'disagrees', 'implausible')", name="kind"),
     schema=LAKE,
-    comment="Values of loaded cases that did not arrive as a concept, or not at all",
+    comment="Values of loaded cases that did not arrive as a concept, or not at all, or are not plausible",
 )
 
 curations = Table(

@@ -133,6 +133,7 @@ def _became(done: Curation) -> str:
     if not done.loaded:
         return f"not loaded (case {done.case_id})"
     problems = f", {plural(len(done.problems), 'problem')}" if done.problems else ""
+    problems += f", {plural(len(done.warnings), 'warning')}" if done.warnings else ""
     return f"{plural(sum(done.rows.values()), 'OMOP row')}{problems} (case {done.case_id})"
 
 

@@ -61,7 +61,7 @@ def upload_item(asked: Asked, upload: LoggedUpload) -> Item:
 
 def about_upload(asked: Asked, upload: LoggedUpload) -> dict[str, Any]:
     """What the log says of an upload, for programs."""
-    counts = ("bytes", "cases", "stored", "unchanged", "rejected", "rows", "problems")
+    counts = ("bytes", "cases", "stored", "unchanged", "rejected", "rows", "problems", "warnings")
     return {
         "upload_id": upload.upload_id,
         "mapping": upload.mapping,
@@ -82,7 +82,7 @@ def upload_sentence(upload: LoggedUpload) -> str:
     said = ", ".join(f"{count} {word}" for word, count in parts.items() if count)
     return (
         f"{_counted(upload.cases, 'document')}" + (f": {said}" if said else "") + "; "
-        f"{_counted(upload.rows, 'OMOP row')}, {_counted(upload.problems, 'problem')}."
+        f"{_counted(upload.rows, 'OMOP row')}, {_counted(upload.problems, 'problem')}{_warned(upload)}."
     )
 
 
@@ -115,6 +115,7 @@ def document_item(
             "outcome": entry.outcome,
             "rows": rows,
             "problems": entry.problems,
+            "warnings": entry.warnings,
             "document": orjson.Fragment(document),
         },
     }
@@ -142,11 +143,15 @@ def _document_sentence(entry: DocumentVersion, rows: int) -> str:
     said = f"Version {entry.version} of case {entry.case_id} "
     if entry.outcome == "loaded":
         newer = f"; version {entry.newest} waits to be loaded" if entry.newest > entry.version else ""
-        found = f"{_counted(rows, 'OMOP row')}, {_counted(entry.problems, 'problem')}"
+        found = f"{_counted(rows, 'OMOP row')}, {_counted(entry.problems, 'problem')}{_warned(entry)}"
         return f"{said}is loaded: {found}{newer}."
     if entry.outcome == "pending":
         return f"{said}is stored, and waits to be loaded."
     return f"{said}was replaced by version {entry.newest}."
+
+
+def _warned(told: LoggedUpload | DocumentVersion) -> str:
+    return f", {_counted(told.warnings, 'warning')}" if told.warnings else ""
 
 
 def _counted(count: int, noun: str) -> str:

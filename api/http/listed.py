@@ -62,6 +62,7 @@ _DOCUMENT: dict[str, Any] = {
         "outcome": "loaded",
         "rows": {"visit_occurrence": 9, "condition_occurrence": 5, "measurement": 49},
         "problems": 1,
+        "warnings": 0,
         "document": {"patientID": "PCa-268768370567", "useCaseType": "1+2+3"},
     },
 }
@@ -77,6 +78,7 @@ _ABOUT = {
     "rejected": 1,
     "rows": 63,
     "problems": 1,
+    "warnings": 0,
     "problems_url": f"{_BASE}/uploads/17/problems",
 }
 _UPLOAD_ITEM = {
@@ -103,13 +105,18 @@ _PROBLEMS_SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "required": ["kind", "record", "case_id", "version", "rule", "path", "reason"],
                 "properties": {
-                    "kind": {"enum": ["violation", "unmapped", "invalid", "truncated", "disagrees"]},
+                    "kind": {
+                        "enum": ["violation", "unmapped", "invalid", "truncated", "disagrees", "implausible"]
+                    },
                     "record": {"type": "integer", "description": "Which record of the upload, from 1"},
                     "case_id": {"type": ["integer", "null"]},
                     "version": {"type": ["integer", "null"]},
                     "rule": {"type": ["string", "null"]},
                     "path": {"type": "string", "description": "JSON path of the value"},
-                    "reason": {"type": "string", "description": "What is wrong; never the value"},
+                    "reason": {
+                        "type": "string",
+                        "description": "What is wrong, or not plausible; never the value",
+                    },
                 },
             },
         },

@@ -33,6 +33,24 @@ def test_newer_versions_of_a_file_sent_again_are_told(run: Run, tmp_path: Path) 
         assert said.code == 0
 
 
+def test_implausible_values_are_warned_of_and_are_no_failure(run: Run, tmp_path: Path) -> None:
+    form = json.loads(FIGURE_13.read_text())
+    form["clinicalBaselineData"]["psa"][0] |= {"totalPSAvalue": 6123.5, "ratioPSAvalue": 0.5}
+    file = tmp_path / "case.json"
+    file.write_text(json.dumps(form))
+    said = run("ingest", file)
+    assert (said.code, said.err) == (0, "")
+    shown = said.out[said.out.index("Warnings (implausible values)") :]
+    assert "psa_total" in shown
+    assert "psa_ratio" in shown
+    assert shown.splitlines()[-2:] == [
+        "2 warnings: loaded as sent, and not plausible; lake.problems has their places in the form, and the",
+        "bounds.",
+    ] or shown.endswith("and the bounds.\n")
+    assert "6123" not in said.out
+    assert "Problems" not in said.out
+
+
 @pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 4711"), OSError("No username set")])
 def test_an_account_without_a_name_is_logged_by_its_number(
     run: Run, lake: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception

@@ -118,6 +118,42 @@ def test_what_is_lost_is_told_with_202(client: httpx.Client) -> None:
     assert (again.status_code, again.json()) == (202, {**response.json(), "repeated": True})
 
 
+def test_what_is_not_plausible_is_stored_and_told_as_a_warning(client: httpx.Client, lake: Engine) -> None:
+    told = figure()
+    told["clinicalBaselineData"]["psa"][0] |= {"totalPSAvalue": 7.2, "freePSAvalue": 7.43}
+    told["clinicalBaselineData"]["prostateVolume"] = 731.5
+    rehearsed = send(client, told, "/usecases?validate=only").json()["cases"][0]
+    response = send(client, told)
+    assert response.status_code == 200, response.text
+    (case,) = response.json()["cases"]
+    assert (response.json()["outcome"], case["loaded"], case["problems"]) == ("loaded", True, [])
+    volume, free = case["warnings"]
+    assert free == {
+        "path": "$.clinicalBaselineData.psa[0].freePSAvalue",
+        "rule": "psa_free",
+        "kind": "implausible",
+        "reason": "not plausible, above 'totalPSAvalue': free PSA is a part of total PSA",
+        "case_id": case["case_id"],
+    }
+    assert (volume["rule"], volume["path"]) == ("prostate_volume", "$.clinicalBaselineData.prostateVolume")
+    assert volume["reason"].startswith("not plausible, below 10 or above 500 milliliter: ")
+    assert [{**each, "case_id": case["case_id"]} for each in rehearsed["warnings"]] == case["warnings"]
+    assert "731" not in json.dumps(case), "never the value"
+    numbers = "SELECT value_as_number FROM omop.measurement WHERE value_as_number IN (7.43, 731.5) ORDER BY 1"
+    assert [float(number) for (number,) in query(lake, numbers)] == [7.43, 731.5]
+    (upload,) = client.get("/feed.json").json()["items"]
+    assert upload["content_text"].endswith(", 0 problems, 2 warnings.")
+    assert (upload["_oncolake"]["problems"], upload["_oncolake"]["warnings"]) == (0, 2)
+    (item,) = client.get(f"/uploads/{response.json()['upload_id']}").json()["items"]
+    assert (item["_oncolake"]["problems"], item["_oncolake"]["warnings"]) == (0, 2)
+    listed = client.get(f"/uploads/{response.json()['upload_id']}/problems").json()["problems"]
+    assert [(each["kind"], each["path"]) for each in listed] == [
+        ("implausible", volume["path"]),
+        ("implausible", free["path"]),
+    ]
+    assert 'oncolake_problems_total{kind="implausible"} 2.0' in client.get("/metrics").text
+
+
 def test_two_forms_that_disagree_are_told(client: httpx.Client) -> None:
     first = send(client, figure()).json()["cases"][0]
     baseline = {**figure()["clinicalBaselineData"], "age": 60}

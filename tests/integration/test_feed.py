@@ -195,10 +195,11 @@ def every_trouble(engine: Engine, upload: int, limit: int) -> list[troubles.Trou
 def test_troubles_come_once_each(mini: Engine, monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
     monkeypatch.setattr(troubles, "LOOKED_AT", looked_at)
     bad = {"patient": "bad", "form": 1, "age": "x"}
-    good = [case(f"P{number}", problems=["invalid", "unmapped"] * (number % 2)) for number in range(6)]
+    kinds = ["invalid", "implausible"]
+    good = [case(f"P{number}", problems=kinds * (number % 2)) for number in range(6)]
     upload = send(mini, bad, *good, bad)
     found = every_trouble(mini, upload, 2)
-    assert Counter(each.kind for each in found) == {"violation": 4, "invalid": 3, "unmapped": 3}
+    assert Counter(each.kind for each in found) == {"violation": 4, "invalid": 3, "implausible": 3}
     assert [each.record for each in found] == [1, 1, 8, 8, 3, 3, 5, 5, 7, 7]
     assert {each.rule for each in found} == {None, "psa"}
     assert found == every_trouble(mini, upload, 100)

@@ -236,7 +236,15 @@ def test_a_file_that_changes_while_it_is_read_is_told(base: Engine, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("kinds", "exit_code"),
-    [([], 0), (["unmapped"], 0), (["invalid"], 1), (["truncated"], 1), (["unmapped", "invalid"], 1)],
+    [
+        ([], 0),
+        (["unmapped"], 0),
+        (["implausible"], 0),
+        (["invalid"], 1),
+        (["truncated"], 1),
+        (["unmapped", "invalid"], 1),
+        (["implausible", "invalid"], 1),
+    ],
 )
 def test_the_exit_code_tells_lost_values(
     base: Engine, tmp_path: Path, kinds: list[str], exit_code: int
@@ -244,7 +252,8 @@ def test_the_exit_code_tells_lost_values(
     summary = run(base, write(tmp_path, "one.ndjson", lines(case(problems=kinds))))
     assert summary.exit_code == exit_code
     assert summary.loaded.problems == {("psa", kind): 1 for kind in kinds}
-    assert query(base, "SELECT problems FROM lake.uploads") == [(len(kinds),)]
+    warnings = kinds.count("implausible")
+    assert query(base, "SELECT problems, warnings FROM lake.uploads") == [(len(kinds) - warnings, warnings)]
 
 
 def test_batches_and_progress(base: Engine, tmp_path: Path) -> None:

@@ -209,6 +209,16 @@ def test_problems_are_stored_and_replaced_with_their_case(connection: Connection
     ]
 
 
+def test_warnings_are_stored_with_the_problems_and_counted_apart(connection: Connection) -> None:
+    counts = store(connection, case("P1", problems=["implausible", "unmapped"]), case("P2"))
+    assert counts.problems == {("psa", "implausible"): 1, ("psa", "unmapped"): 1}
+    assert counts.whole, "what is implausible is stored"
+    assert query(connection, "SELECT problems, warnings FROM lake.uploads") == [(1, 1)]
+    store(connection, case("P1", problems=[]))
+    assert query(connection, "SELECT kind FROM lake.problems") == []
+    assert query(connection, "SELECT sum(warnings) FROM lake.uploads") == [(1,)]
+
+
 def disagreements(connection: Connection) -> list[tuple[Any, ...]]:
     """Form, and reason up to the column."""
     return query(

@@ -77,6 +77,21 @@ def test_each_problem_is_told_by_path_rule_and_kind(connection: Connection) -> N
     assert (found.rows, posted.loaded.rows) == ({"person": 1, "visit_occurrence": 3, "measurement": 3},) * 2
 
 
+def test_warnings_are_told_apart_and_are_no_loss(connection: Connection) -> None:
+    document = case(problems=["implausible", "unmapped"])
+    (foreseen,) = rehearsed(connection, document).cases
+    posted = send(connection, document)
+    (found,) = posted.cases
+    assert (posted.outcome, posted.whole, posted.loaded.problems["psa", "implausible"]) == ("loaded", True, 1)
+    for told in (found, foreseen):
+        assert [each.kind for each in told.problems] == ["unmapped"]
+        assert [(each.path, each.rule, each.kind) for each in told.warnings] == [
+            ("$.values", "psa", "implausible")
+        ]
+    assert [each.case_id for each in (*found.warnings, *foreseen.warnings)] == [found.case_id, None]
+    assert send(connection, document).cases[0].warnings == found.warnings
+
+
 def test_a_rehearsal_tells_what_a_post_tells(connection: Connection) -> None:
     document = case(problems=["truncated"], text="a note")
     before = rehearsed(connection, document)

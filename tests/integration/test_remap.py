@@ -184,6 +184,24 @@ def test_a_fixed_value_map_lets_its_problems_vanish(loaded: Engine, folder: Path
     assert foresee(loaded, folder) == Impact("mini", 0, 0, (), (), (), notices=(NOTHING,))
 
 
+def test_warnings_come_and_go_with_the_mapping(loaded: Engine, folder: Path) -> None:
+    scored = "scored: {table: measurement, concept: 60 Size, number: score,"
+    ranged = f"{scored} plausible: {{high: 1, why: there is a 2}},"
+    mini.change(folder, mini.SECTION, scored, ranged)
+    impact = foresee(loaded, folder)
+    (found,) = impact.problems
+    assert (found.rule, found.kind, found.vanish) == ("scored", "implausible", 0)
+    assert found.appear == impact.changed > 0
+    assert (impact.rules, impact.concepts) == ((), ()), "not a row is another"
+    assert remap(loaded, prepare(loaded, folder)).problems["scored", "implausible"] == found.appear
+    assert foresee(loaded, folder) == Impact("mini", 0, 0, (), (), (), notices=(NOTHING,))
+    mini.change(folder, mini.SECTION, ranged, scored)
+    assert foresee(loaded, folder).problems == (
+        ProblemImpact("scored", "implausible", appear=0, vanish=found.appear),
+    )
+    assert remap(loaded, prepare(loaded, folder)).problems["scored", "implausible"] == 0
+
+
 def place(folder: Path, start: str) -> str:
     return f"main.yaml:{mini.line_of(folder, mini.SECTION, start)}"
 
