@@ -502,6 +502,54 @@ def test_what_many_have_is_looked_for_among_ones_own(
         event.remove(Engine, "before_cursor_execute", see)
 
 
+@pytest.fixture
+def more(search: Search) -> Iterator[None]:
+    """Three newer studies without series, and an older one that has one; two have long names."""
+    long = "Zoë^" + "x" * 600
+    names = {901: "Zoë", 902: f"{long}a", 903: f"{long}b", 90: "ZOE"}
+    with search.engine.begin() as connection:
+        person = add_person(connection, "PCa-9", UKE)
+        for key, name in names.items():
+            add_study(connection, key, person, f"1.2.{key}", attributes={"PatientName": name})
+        add_series(connection, 90, 90, "1.2.90.1", modality="MR")
+    yield
+    with search.engine.begin() as connection:
+        for statement in _FORGET:
+            connection.execute(statement, {"person": person})
+
+
+_FORGET = [
+    text(f"DELETE FROM {table} WHERE person_id = :person")
+    for table in (
+        "omop.radiology_image",
+        "omop.radiology_occurrence",
+        "omop.person",
+        "lake.cases",
+        "lake.patients",
+    )
+]
+
+
+@pytest.mark.usefixtures("more")
+@pytest.mark.parametrize("role", ["admins", "data-providers"])
+def test_a_page_of_series_is_full_where_newer_studies_have_none(search: Search, role: str) -> None:
+    for query in ("PatientName=zoe&limit=1", "PatientName=zo&fuzzymatching=true&limit=1"):
+        assert search.series(query, role=role) == ["1.2.90.1"]
+        assert search.series(f"{query}&offset=1", role=role) == []
+        assert search.series(f"{query}&offset={2**63 - 1}", role=role) == []
+    assert search.series("limit=1", role=role) == (SERIES if role == "admins" else SERIES[1:])[:1]
+
+
+@pytest.mark.usefixtures("more")
+def test_names_differ_also_where_an_index_does_not_tell(search: Search) -> None:
+    for role in ("admins", "data-providers"):
+        for end, study in (("a", "1.2.902"), ("B", "1.2.903")):
+            assert search.studies(f"PatientName=ZOE^{'X' * 600}{end}", role=role) == [study]
+        assert search.studies(f"PatientName=zoe^{'x' * 600}", role=role) == []
+        assert search.studies(f"PatientName=zoe^{'x' * 495}", role=role) == []
+        assert search.studies("PatientName=zoë", role=role) == ["1.2.901", "1.2.90"]
+
+
 def test_every_patient_of_a_page_is_in_the_audit_trail(search: Search) -> None:
     def seen(address: str) -> list[tuple[Any, ...]]:
         request = {"X-Request-ID": f"audit-{address.count('limit')}-{len(address)}"}

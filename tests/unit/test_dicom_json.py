@@ -62,3 +62,15 @@ def test_rows_become_datasets_that_pydicom_reads() -> None:
     ]  # fmt: skip
     assert second["00280030"] == {"vr": "DS"}
     assert Dataset.from_json(second).SeriesInstanceUID == "1.2.2"
+
+
+def test_values_that_repeat_are_each_their_own() -> None:
+    attributes = [known("series")[name] for name in ("PixelSpacing", "ImageType")]
+    spacing = [0.5, 0.5]
+    rows = [(spacing, ["A"]), ([1, 2], ["A"]), (None, ["B", "C"]), (spacing, [])]
+    written = [
+        tuple(each[attribute.tag].get("Value") for attribute in attributes)
+        for each in datasets(attributes, rows)
+    ]
+    assert written == [([0.5, 0.5], ["A"]), ([1, 2], ["A"]), (None, ["B", "C"]), ([0.5, 0.5], None)]
+    assert datasets(attributes, []) == []
