@@ -80,11 +80,10 @@ def print_summary(summary: Summary) -> None:
     out.print(_attrition_table(map(_step_row, summary.attrition)))
     table = Table(title="Table one", title_justify="left")
     table.add_column("", overflow="fold")
-    table.add_column("", overflow="fold")
     table.add_column(cell(ran.name), justify="right")
-    table.add_row("Persons", "", counted(summary.persons))
+    table.add_row("Persons", counted(summary.persons))
     for line in lines(summary):
-        table.add_row(*map(cell, ("" if line.level else line.variable, line.level, line.value)))
+        table.add_row(*map(cell, (f"  {line.level}" if line.level else line.variable, line.value)))
     out.print(table)
     print_legend(summary.below)
 
@@ -99,12 +98,11 @@ def print_compared(found: Compared) -> None:
         table.add_row(*map(cell, row[:2]))
     out.print(table)
     table = Table(title="Table one", title_justify="left")
-    for heading in ("", ""):
-        table.add_column(heading, overflow="fold")
+    table.add_column("", overflow="fold")
     for heading in (*names, "SMD"):
         table.add_column(cell(heading), justify="right", overflow="fold")
     for variable, level, values, apart in merged(found):
-        table.add_row(*map(cell, (variable, level, *values, apart)))
+        table.add_row(*map(cell, (variable or f"  {level}", *values, apart)))
     out.print(table)
     out.print("SMD: standardised mean difference.")
     print_legend(found.first.below)

@@ -20,9 +20,7 @@ def page(summary: Summary) -> str:
         "<h2>Attrition</h2>",
         _attrition(summary),
         "<h2>Table one</h2>",
-        _table(("", "", summary.run.name), [("Persons", "", counted(summary.persons))])
-        if summary.persons is None
-        else _table_one(summary),
+        _table_one(summary),
         *_pictures(pictures(summary)),
         _foot(summary.below),
     ]
@@ -38,7 +36,9 @@ def compared_page(compared: Compared) -> str:
         (f"in {both[0].run.name} alone", counted(compared.first_alone)),
         (f"in {both[1].run.name} alone", counted(compared.second_alone)),
     ]
-    rows = [(one, level, *values, apart) for one, level, values, apart in merged(compared)]
+    rows = [
+        (variable or _INDENT + level, *values, apart) for variable, level, values, apart in merged(compared)
+    ]
     parts = [
         f"<h1>{escape(title)}</h1>",
         *(f"<p><b>{escape(each.run.name)}</b>: {escape(each.run.definition.header.title)}</p>{_about(each)}"
@@ -47,7 +47,7 @@ def compared_page(compared: Compared) -> str:
         "<h2>Persons</h2>",
         _table(("", "persons"), overlap),
         "<h2>Table one</h2>",
-        _table(("", "", both[0].run.name, both[1].run.name, "SMD"), rows),
+        _table(("", both[0].run.name, both[1].run.name, "SMD"), rows),
         "<p>SMD: standardised mean difference.</p>",
         *_pictures(compared_pictures(compared)),
         _foot(both[0].below),
@@ -91,9 +91,9 @@ def _attrition(summary: Summary) -> str:
 
 
 def _table_one(summary: Summary) -> str:
-    rows = [("Persons", "", counted(summary.persons))]
-    rows += [("" if each.level else each.variable, each.level, each.value) for each in lines(summary)]
-    return _table(("", "", summary.run.name), rows)
+    rows = [("Persons", counted(summary.persons))]
+    rows += [(_INDENT + each.level if each.level else each.variable, each.value) for each in lines(summary)]
+    return _table(("", summary.run.name), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -113,6 +113,7 @@ def _foot(below: int) -> str:
     return f"<p class=about>{escape(said)}</p>" if said else ""
 
 
+_INDENT = "\u2003"
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff;max-width:46rem;margin:2rem auto;
 padding:0 1rem}

@@ -7,11 +7,12 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.cohorts.compare import Compared
 from etl.cohorts.mask import Count
-from etl.cohorts.render import NONE, UNKNOWN, counted, number
+from etl.cohorts.render import MASKED, NONE, UNKNOWN, number
 from etl.cohorts.summary import Shown, ShownLevels, ShownNumbers, Step, Summary
 
 if TYPE_CHECKING:
@@ -95,16 +96,23 @@ def _attrition(steps: Sequence[Step]) -> Picture:
         places = range(len(steps))
         axes.barh(places, [each.persons or 0 for each in steps], color=BLUE, height=0.6)
         for place, each in zip(places, steps, strict=True):
-            lost = f"  (−{each.dropped:,})" if each.dropped else ""
+            lost = f" (−{each.dropped:,})" if each.dropped else ""
             shown = _HIDDEN if each.persons is None else f"{each.persons:,}{lost}"
-            axes.annotate(f" {shown}", (each.persons or 0, place), va="center", color=INK)
+            _label(axes, shown, each.persons or 0, place)
         axes.set_yticks(list(places), [each.name.replace("_", " ") for each in steps])
-        axes.invert_yaxis()
+        axes.set_ylim(len(steps) - 0.5, -0.5)
         axes.set_xlabel("persons")
         axes.margins(x=0.18)
         axes.set_xlim(left=0)
 
     return _draw("attrition", "Persons left after each step", 0.7 + 0.35 * len(steps), paint)
+
+
+def _label(axes: "Axes", said: str, value: float, place: float, far: float = 3) -> None:
+    """What is said at the end of a bar."""
+    axes.annotate(
+        said, (value, place), (far, 0), textcoords="offset points", va="center", fontsize=8, color=INK
+    )
 
 
 def _variable(shown: Sequence[Shown], summaries: Sequence[Summary]) -> Picture | None:
@@ -115,32 +123,53 @@ def _variable(shown: Sequence[Shown], summaries: Sequence[Summary]) -> Picture |
 
 
 def _heights(counts: Sequence[Count], summaries: Sequence[Summary], place: int) -> list[float]:
-    """Persons, or of two cohorts per cent; what is masked has no height."""
+    """Persons, or of two cohorts per cent; what is masked has no height, not even 0."""
     persons = summaries[place].persons or 1
-    return [(each or 0) * (100 / persons if len(summaries) > 1 else 1) for each in counts]
+    return [(nan if each is None else each) * (100 / persons if len(summaries) > 1 else 1) for each in counts]
 
 
 def _distribution(shown: Sequence[ShownNumbers], summaries: Sequence[Summary]) -> Picture | None:
     variable = shown[0].variable
     if not variable.bins or any(each.bins is None for each in shown):
         return None
-    edges = variable.bins
+    first, last = _window([each.bins or () for each in shown])
+    edges = variable.bins[first : last + 1]
+    if len(edges) < 2:
+        return None
 
     def paint(axes: "Axes") -> None:
         if variable.scale == "log":
             axes.set_xscale("log")
-            axes.set_xticks(edges, [number(each) for each in edges], fontsize=8)
             axes.set_xticks([], minor=True)
-        else:
-            axes.set_xticks(edges)
+        axes.set_xticks(edges, [number(each) for each in edges])
         for place, each in enumerate(shown):
-            inner = (each.bins or ())[1:-1]
-            _paint_bins(axes, edges, inner, _heights(inner, summaries, place), place, len(shown) > 1)
+            counts = (each.bins or ())[first + 1 : last + 1]
+            _paint_bins(axes, edges, counts, _heights(counts, summaries, place), place, len(shown) > 1)
+        axes.set_ylim(bottom=0)
         axes.set_xlabel(variable.heading)
         axes.set_ylabel(_unit(summaries))
-        _note(axes, [_outside(each) for each in shown], summaries)
+        _note(axes, summaries, [_outside(each, first, last) for each in shown])
 
     return _draw(variable.column, variable.title, 2.9, paint)
+
+
+def _window(bins: Sequence[Sequence[Count]]) -> tuple[int, int]:
+    """The edges between which some bar is shown and not 0: a masked one beyond would tell the extremes."""
+    filled = [place for counts in bins for place, count in enumerate(counts[1:-1]) if count]
+    return (min(filled), max(filled) + 1) if filled else (0, 0)
+
+
+def _outside(shown: ShownNumbers, first: int, last: int) -> str:
+    """What the axis leaves out."""
+    counts, edges = shown.bins or (), shown.variable.bins or ()
+    sides = ((counts[: first + 1], "below", edges[first]), (counts[last + 1 :], "from", edges[last]))
+    parts = []
+    for beyond, side, edge in sides:
+        if None in beyond:
+            parts.append(f"{MASKED} {side} {number(edge)}")
+        elif any(beyond):
+            parts.append(f"{sum(each or 0 for each in beyond):,} {side} {number(edge)}")
+    return ", ".join(parts)
 
 
 def _paint_bins(
@@ -160,19 +189,8 @@ def _paint_bins(
     for (low, high), count in zip(pairwise(edges), counts, strict=True):
         if count is None:
             middle = (low * high) ** 0.5 if axes.get_xscale() == "log" else (low + high) / 2
-            axes.annotate("*", (middle, 0), ha="center", va="bottom", color=color if two else INK)
-
-
-def _outside(shown: ShownNumbers) -> str:
-    """What the axis leaves out."""
-    below, *_, above = shown.bins or (0, 0)
-    edges = shown.variable.bins or (0.0, 0.0)
-    parts = [
-        f"{counted(count)} {side} {number(edge)}"
-        for count, side, edge in ((below, "below", edges[0]), (above, "from", edges[-1]))
-        if count != 0
-    ]
-    return ", ".join(parts)
+            side = ("right" if place == 0 else "left") if two else "center"
+            axes.annotate(MASKED, (middle, 0), ha=side, va="bottom", color=color if two else INK, fontsize=12)
 
 
 def _levels(shown: Sequence[ShownLevels], summaries: Sequence[Summary]) -> Picture | None:
@@ -190,7 +208,7 @@ def _levels(shown: Sequence[ShownLevels], summaries: Sequence[Summary]) -> Pictu
     def paint(axes: "Axes") -> None:
         height = 0.7 / len(shown)
         for place, own in enumerate(counts):
-            heights = _heights(own, summaries, place)
+            heights = _heights([each or 0 for each in own], summaries, place)
             places = [row + height * (place - (len(shown) - 1) / 2) for row in range(len(names))]
             look: dict[str, Any] = {
                 "color": (BLUE, ORANGE)[place],
@@ -199,14 +217,16 @@ def _levels(shown: Sequence[ShownLevels], summaries: Sequence[Summary]) -> Pictu
             }
             axes.barh(places, heights, height, **look)
             for row, bar, count in zip(places, heights, own, strict=True):
-                shown_as = "*" if count is None else f"{bar:.1f} %" if len(shown) > 1 else f"{count:,}"
-                axes.annotate(f" {shown_as}", (bar, row), va="center", fontsize=8, color=INK)
+                percent = f"{bar:.1f} %" if count else "0"
+                _label(
+                    axes, MASKED if count is None else percent if len(shown) > 1 else f"{count:,}", bar, row
+                )
         axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel(_unit(summaries))
         axes.margins(x=0.12)
         axes.set_xlim(left=0)
-        _note(axes, [""] * len(shown), summaries)
+        _note(axes, summaries, [""] * len(shown))
 
     rows = len(names) * (1 if len(shown) == 1 else 1.5)
     return _draw(variable.column, variable.title, 0.9 + 0.24 * rows, paint)
@@ -216,25 +236,19 @@ def _unit(summaries: Sequence[Summary]) -> str:
     return "persons" if len(summaries) == 1 else "% of the cohort's persons"
 
 
-def _note(axes: "Axes", outside: Sequence[str], summaries: Sequence[Summary]) -> None:
+def _note(axes: "Axes", summaries: Sequence[Summary], outside: Sequence[str]) -> None:
     """The legend of two cohorts, and what lies outside of the axis."""
     from matplotlib.patches import Patch
 
     if len(summaries) == 1:
-        if outside[0]:
-            axes.text(1, 1.02, outside[0], transform=axes.transAxes, ha="right", fontsize=8, color=INK)
+        axes.text(1, 1.02, outside[0], transform=axes.transAxes, ha="right", fontsize=8, color=INK)
         return
     looks = zip((BLUE, ORANGE), _HATCHES, summaries, outside, strict=True)
     handles = [
-        Patch(
-            facecolor=color,
-            hatch=hatch,
-            edgecolor="white",
-            label=f"{each.run.name}{' · ' + far if far else ''}",
-        )
+        Patch(facecolor=color, hatch=hatch, edgecolor="white", label=each.run.name + (far and f" ({far})"))
         for color, hatch, each, far in looks
     ]
-    axes.legend(handles=handles, frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    axes.legend(handles=handles, frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
 
 
 def _differences(compared: Compared) -> Picture:
@@ -247,10 +261,8 @@ def _differences(compared: Compared) -> Picture:
         known = [(value, place) for value, place in zip(found, places, strict=True) if value is not None]
         axes.scatter([value for value, _ in known], [place for _, place in known], color=BLUE, zorder=3)
         for value, place in zip(found, places, strict=True):
-            shown = f"   {value:.2f}"
-            if value is None:
-                shown = f"  {_HIDDEN if variables[place].column in compared.masked else NONE}"
-            axes.annotate(shown, (value or 0, place), va="center", fontsize=8, color=INK)
+            missing = _HIDDEN if variables[place].column in compared.masked else NONE
+            _label(axes, missing if value is None else f"{value:.2f}", value or 0, place, far=7)
         axes.set_yticks(list(places), [each.title for each in variables])
         axes.set_ylim(len(variables) - 0.5, -0.5)
         axes.set_xlabel("standardised mean difference (dashed: 0.1)")

@@ -6,16 +6,14 @@ description: >-
   without. The period runs from the baseline PSA to the last thing known.
 steps:
   form: A form that serves use case 1
-  confirmed: Cancer confirmed at pathology, or a lesion graded there
+  confirmed: Cancer confirmed at pathology
 */
 WITH form AS (
-    SELECT person_id AS subject_id, has_cancer, isup_grade, last_date
+    SELECT person_id AS subject_id, has_cancer, last_date
       FROM research.patient
      WHERE '1' = ANY (use_cases)
 ), confirmed AS (
-    SELECT subject_id, last_date
-      FROM form
-     WHERE has_cancer OR isup_grade IS NOT NULL
+    SELECT * FROM form WHERE has_cancer
 )
 SELECT subject_id, DATE '2000-01-01' AS cohort_start_date, last_date AS cohort_end_date
   FROM confirmed;

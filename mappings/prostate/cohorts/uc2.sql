@@ -18,7 +18,7 @@ parameters:
     description: The lowest ISUP grade group that is significant; 2 is Gleason 3+4
 steps:
   form: A form that serves use case 2
-  confirmed: Cancer confirmed at pathology, or a lesion graded there
+  confirmed: Cancer confirmed at pathology
   graded: A lesion has a Gleason score
   grouped: The worst grade is on the side that was asked for
 */
@@ -27,7 +27,7 @@ WITH form AS (
       FROM research.patient
      WHERE '2' = ANY (use_cases)
 ), confirmed AS (
-    SELECT * FROM form WHERE has_cancer OR isup_grade IS NOT NULL
+    SELECT * FROM form WHERE has_cancer
 ), graded AS (
     SELECT * FROM confirmed WHERE isup_grade IS NOT NULL
 ), grouped AS (

@@ -23,7 +23,7 @@ parameters:
     description: This clinical T or a higher one is high risk
 steps:
   form: A form that serves use case 2
-  confirmed: Cancer confirmed at pathology, or a lesion graded there
+  confirmed: Cancer confirmed at pathology
   high_risk: High risk by PSA, grade group, clinical T or N
   no_metastases: No metastases known
 */
@@ -32,7 +32,7 @@ WITH form AS (
       FROM research.patient
      WHERE '2' = ANY (use_cases)
 ), confirmed AS (
-    SELECT * FROM form WHERE has_cancer OR isup_grade IS NOT NULL
+    SELECT * FROM form WHERE has_cancer
 ), high_risk AS (
     SELECT *
       FROM confirmed
@@ -41,7 +41,7 @@ WITH form AS (
         OR (clinical_t COLLATE "C" >= :from_t AND clinical_t <> 'cTX')
         OR clinical_n = 'cN1'
 ), no_metastases AS (
-    SELECT subject_id, last_date FROM high_risk WHERE is_metastatic IS NOT TRUE
+    SELECT * FROM high_risk WHERE is_metastatic IS NOT TRUE
 )
 SELECT subject_id, DATE '2000-01-01' AS cohort_start_date, last_date AS cohort_end_date
   FROM no_metastases;

@@ -16,41 +16,23 @@ steps:
   correlated: A lesion that is seen on MRI, or has a PI-RADS score, and has a Gleason score of that specimen
 */
 WITH imaged AS (
-    SELECT patient.person_id AS subject_id, has_biopsy, has_prostatectomy, last_date
-      FROM research.patient AS patient
-     WHERE EXISTS (SELECT FROM omop.visit_occurrence AS visit
-                    WHERE visit.person_id = patient.person_id
-                      AND visit.visit_concept_id = 2000000009) -- Baseline Visit - Imaging
+    SELECT person_id AS subject_id, has_biopsy, has_prostatectomy, last_date
+      FROM research.patient
+     WHERE mri_days IS NOT NULL OR is_mri_positive IS NOT NULL
 ), examined AS (
-    SELECT subject_id, last_date FROM imaged WHERE has_biopsy OR has_prostatectomy
+    SELECT * FROM imaged WHERE has_biopsy OR has_prostatectomy
 ), specimen AS (
     SELECT person_id
       FROM omop.note
      WHERE note_title = 'lesionLocationBasedOn' AND note_text = :specimen
-), graded AS (
-    SELECT person_id, modifier_of_event_id AS lesion_id
-      FROM omop.measurement
-     WHERE measurement_concept_id IN (4293445, 4297948) -- Primary, Secondary Gleason pattern
-     GROUP BY person_id, modifier_of_event_id
-    HAVING count(DISTINCT measurement_concept_id) = 2
-), seen AS (
-    SELECT modifier_of_event_id AS lesion_id
-      FROM omop.measurement
-     WHERE measurement_concept_id = 2000000004 -- PI-RADS score
-    UNION
-    SELECT observation_event_id
-      FROM omop.observation
-     WHERE observation_concept_id = 2000000002 -- Lesion Visible on MRI
-       AND value_as_concept_id = 4181412       -- Present
 ), correlated AS (
-    SELECT subject_id, last_date
+    SELECT *
       FROM examined
-     WHERE EXISTS (SELECT FROM graded
-                     JOIN seen USING (lesion_id)
-                     JOIN omop.condition_occurrence AS lesion ON condition_occurrence_id = lesion_id
-                     JOIN omop.visit_occurrence AS visit USING (visit_occurrence_id)
-                    WHERE graded.person_id = examined.subject_id
-                      AND visit.visit_concept_id = 2000000009)
+     WHERE subject_id IN (SELECT person_id
+                            FROM research.lesion
+                           WHERE phase = 'baseline'
+                             AND (is_visible OR pi_rads IS NOT NULL)
+                             AND gleason_score IS NOT NULL)
        AND (:specimen = 'any' OR subject_id IN (SELECT person_id FROM specimen))
 )
 SELECT subject_id, DATE '2000-01-01' AS cohort_start_date, last_date AS cohort_end_date

@@ -12,23 +12,17 @@ parameters:
     description: Days that are known from then on, at least, unless there was a relapse
 steps:
   form: A form that serves use case 5
-  confirmed: Cancer confirmed at pathology, or a lesion graded there
+  confirmed: Cancer confirmed at pathology
   operated: A radical prostatectomy
   followed: Biochemical relapse or not is known, and long enough
 */
-WITH mri AS (
-    SELECT person_id, max(visit_start_date) AS day
-      FROM omop.visit_occurrence
-     WHERE visit_concept_id = 2000000009 -- Baseline Visit - Imaging
-     GROUP BY person_id
-), form AS (
-    SELECT person_id AS subject_id, has_cancer, isup_grade, has_prostatectomy, is_relapsed,
-           coalesce(mri.day, DATE '2000-01-01') AS first_day, last_date
+WITH form AS (
+    SELECT person_id AS subject_id, has_cancer, has_prostatectomy, is_relapsed,
+           DATE '2000-01-01' + coalesce(mri_days, 0) AS first_day, last_date
       FROM research.patient
-      LEFT JOIN mri USING (person_id)
      WHERE '5' = ANY (use_cases)
 ), confirmed AS (
-    SELECT * FROM form WHERE has_cancer OR isup_grade IS NOT NULL
+    SELECT * FROM form WHERE has_cancer
 ), operated AS (
     SELECT * FROM confirmed WHERE has_prostatectomy
 ), followed AS (
