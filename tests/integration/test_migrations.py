@@ -89,8 +89,8 @@ def test_migrations_make_exactly_the_tables_of_the_schema(upgraded):
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        ("ALTER TABLE omop.note DROP COLUMN note_title", "add_column"),
-        ("ALTER TABLE omop.note ALTER note_title TYPE varchar(10)", "modify_type"),
+        ("ALTER TABLE omop.survey_conduct DROP COLUMN survey_version_number", "add_column"),
+        ("ALTER TABLE omop.survey_conduct ALTER survey_version_number TYPE varchar(10)", "modify_type"),
         ("ALTER TABLE omop.note ALTER note_title SET NOT NULL", "modify_nullable"),
         ("ALTER TABLE omop.note DROP CONSTRAINT fk_note_person_id", "add_fk"),
         ("ALTER TABLE lake.uploads ALTER rows SET DEFAULT 7", "modify_default"),

@@ -11,6 +11,7 @@ from etl.catalogue import read_functions, read_views
 from omop_schema import curation, imaging, metadata
 from omop_schema.describe import GROUPS, page, tables_of
 from omop_schema.diagram import DIAGRAMS, draw, links
+from omop_schema.omop54 import fields
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,14 +36,22 @@ def test_the_published_picture_is_the_tables(name: str) -> None:
     assert f"]({file})" in DOCS.joinpath("schema.md").read_text(encoding="utf-8")
 
 
-def test_every_table_stands_once_with_every_column(text: str) -> None:
+def test_every_table_stands_once_with_every_column(lake: Engine, text: str) -> None:
     sections = dict(re.findall(r"^### (\w+\.\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
     for table in metadata.tables.values():
         listed = re.findall(r"^\| \**(\w+)\** \|", sections[table.fullname], re.MULTILINE)
         assert listed[0] == "column"
         assert listed[1:] == [column.name for column in table.columns], table.fullname
-    views = {"omop.image_occurrence", "omop.image_lineage", "research.series"}
+    with lake.connect() as connection:
+        views = {view.name for view in read_views(connection)}
+    assert views >= {"omop.image_occurrence", "omop.image_lineage", "research.series"}
     assert set(sections) == {table.fullname for table in metadata.tables.values()} | views
+
+
+def test_what_v54_has_otherwise_is_told(text: str) -> None:
+    told = text.partition("\n## omop54")[2]
+    for field in fields():
+        assert (f"\n| {field.view}.{field.name} | {field.type} |" in told) is bool(field.note)
 
 
 def test_every_table_belongs_to_one_group() -> None:
