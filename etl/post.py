@@ -58,6 +58,8 @@ class PostedCase:
     """Whether its rows were made. If not, the next ingest, remap or post of the same bytes makes them."""
     waiting: bool
     """Whether its rows are made, but wait in the lake until a form of the patient is loaded."""
+    awaited: bool
+    """Whether a curation has waited for a series that the patient has now."""
     failure: str | None
     """Why they were not made, if that is known."""
     rows: Mapping[str, int]
@@ -129,9 +131,10 @@ def post(
         stream.seek(0)
         told = list(_tell(connection, plan, sender, done, read(stream)))
         cases = [each for each in told if isinstance(each, PostedCase)]
-        if curation_plan:
-            # Also of a form that names no series: those of its patient may have waited for it.
-            complete(connection, curation_plan, persons={each.person_id for each in cases})
+        # Also of a form that names no series: those of its patient may have waited for it.
+        awaited = {each.person_id for each in cases if each.awaited}
+        if curation_plan and awaited:
+            complete(connection, curation_plan, persons=awaited)
         return _posted(done, told)
 
     return persist(once)
@@ -238,6 +241,7 @@ def _posted_case(
         changed=row.changed,
         loaded=row.loaded,
         waiting=row.loaded and row.unknown,
+        awaited=row.awaited,
         failure=None if row.loaded else failure,
         rows=made.rows if row.loaded else {},
         problems=made.problems + disagreements if row.loaded else (),
@@ -264,7 +268,11 @@ _FIND = text("""
     SELECT DISTINCT ON (sent.position) sent.position, case_id, person_id, care_site_id, sent.form,
         documents.version, cases.version AS newest, documents.upload_id = :upload AS changed,
         coalesce(loaded_version >= documents.version, false) AS loaded,
-        NOT EXISTS (SELECT FROM omop.person WHERE person.person_id = cases.person_id) AS unknown
+        NOT EXISTS (SELECT FROM omop.person WHERE person.person_id = cases.person_id) AS unknown,
+        EXISTS (
+            SELECT FROM omop.radiology_image AS image
+            JOIN lake.curations ON source_series_uid = image.series_instance_uid
+            WHERE image.person_id = cases.person_id AND curations.case_id IS NULL) AS awaited
     FROM unnest(CAST(:positions AS integer[]), CAST(:patients AS text[]), CAST(:forms AS text[]),
             CAST(:digests AS bytea[])) AS sent (position, patient_id, form, digest)
     JOIN lake.cases USING (patient_id, form) JOIN lake.documents USING (case_id, digest)
