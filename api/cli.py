@@ -14,6 +14,7 @@ from api.commands import (
     dicom,
     mapping,
     quality,
+    refresh,
     remap,
     rows,
     schema,
@@ -30,6 +31,7 @@ from etl.quality.thresholds import ThresholdError
 from etl.register import RegisterFull
 from etl.research import ResearchError
 from etl.review.write import NotWritten
+from etl.sections.shape import SectionsError
 from etl.setup import NotInitialised
 from migrations import NewerDatabase
 from omop_schema.database import DatabaseError
@@ -54,7 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (setting_up, cases, withdraw, remap, rows, quality, serve):
+for module in (setting_up, cases, withdraw, remap, refresh, rows, quality, serve):
     app.registered_commands.extend(module.app.registered_commands)
 app.add_typer(mapping.app, name="map")
 app.add_typer(dicom.app, name="dicom")
@@ -111,6 +113,7 @@ def main() -> None:
         RegisterFull,
         ResearchError,
         SearchError,
+        SectionsError,
         StarterError,
         SwapError,
         ThresholdError,

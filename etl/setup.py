@@ -16,6 +16,7 @@ from etl.mapping.views import statements, views_of
 from etl.plan import Plan
 from etl.register import lock_register, register
 from etl.research import create_views
+from etl.sections.refresh import Sections, make_sections
 from vocabularies.concepts import Concept, lookup, shipped
 from vocabularies.starter import Loaded, load_starter, load_value_maps
 
@@ -58,6 +59,10 @@ class Initialised:
     concepts: Loaded
     value_map_rows: int
     rules: int
+    views: int
+    """Of the mapping, in schema ``research``."""
+    sections: Sections
+    """The tables of the form's sections, in schema ``lake``."""
 
 
 def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initialised:
@@ -77,9 +82,9 @@ def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initial
         concepts, rows = _load_vocabulary(connection, mapping, update=True)
         numbers = register(connection, mapping)
         _tell_source(connection, mapping)
-        generated = {view.name: statements(view, numbers) for view in views_of(mapping)}
-        create_views(connection, folder, mapping.folder.mapping.name, generated)
-    return Initialised(before, concepts, rows, len(numbers))
+        views = _create_views(connection, mapping, numbers)
+        made = make_sections(connection, mapping)
+    return Initialised(before, concepts, rows, len(numbers), len(views), made)
 
 
 def prepare(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:
@@ -106,6 +111,15 @@ def preview(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:
     with engine.connect() as connection:
         mapping = checked(folder, vocabulary(folder, connection))
     return compile_plan(mapping, provisional_numbers(mapping))
+
+
+def renew_views(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> None:
+    """Bring the views of a mapping up to date with its rules. Raises MappingError or ResearchError."""
+    require_current(engine)
+    with engine.begin() as connection:
+        lock_register(connection)
+        mapping = checked(folder, vocabulary(folder, connection))
+        _create_views(connection, mapping, register(connection, mapping))
 
 
 def require_current(engine: Engine) -> None:
@@ -147,6 +161,11 @@ def _load_vocabulary(connection: Connection, mapping: Bound, *, update: bool) ->
     concepts = load_starter(connection, shipped(mapping.folder.path).values(), update=update)
     name = mapping.folder.mapping.name
     return concepts, load_value_maps(connection, name, mapping.folder.value_maps.values())
+
+
+def _create_views(connection: Connection, mapping: Bound, numbers: Mapping[str, int]) -> list[str]:
+    generated = {view.name: statements(view, numbers) for view in views_of(mapping)}
+    return create_views(connection, mapping.folder.path, mapping.folder.mapping.name, generated)
 
 
 def _tell_source(connection: Connection, mapping: Bound) -> None:

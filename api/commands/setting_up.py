@@ -49,6 +49,11 @@ def init(mappings: MappingsOption = None) -> None:
         f"Concepts: {new} new, {changed} changed, {done.concepts.kept} as they were; "
         f"{plural(done.value_map_rows, 'value map row')}; {plural(done.rules, 'rule')} registered."
     )
+    filled = "filled by" if done.sections.right else "of an older schema, made anew by"
+    out.print(
+        f"Views: {done.views} in schema research. The form's sections: "
+        f"{plural(done.sections.tables, 'table')} in schema lake, {filled} `oncolake refresh`."
+    )
 
 
 def _print_reader(reader: Reader) -> None:

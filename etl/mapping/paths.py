@@ -240,3 +240,8 @@ def _end(node: Schema, strictest: Callable[[Iterable[float]], float], *words: st
     if numbers := [one for one in listed if isinstance(one, (int, float)) and not isinstance(one, bool)]:
         limits.append(min(numbers) if strictest is max else max(numbers))
     return strictest(limits) if limits else None
+
+
+def followed(root: Schema, node: Schema) -> Schema:
+    """What a node of a schema says once its references, and the one branch that is not null, are followed."""
+    return _deref(root, node)
