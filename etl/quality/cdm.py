@@ -146,6 +146,9 @@ def _key_checks(table: Table) -> Iterator[Check]:
     doubled = (
         f"SELECT r.{columns[0]} AS id FROM {table.fullname} AS r WHERE ({joined}) IN"  # noqa: S608
         f" (SELECT {joined} FROM {table.fullname} GROUP BY {joined} HAVING count(*) > 1)"
+        # Where the constraint holds, there is nothing to look for.
+        " AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'p' AND convalidated"
+        f" AND conrelid = '{table.fullname}'::regclass)"
     )
     test = Found(doubled, _count(table))
     yield Check("isPrimaryKey", "FIELD", table.name, test, _origin(table), joined.replace(", ", "+"))

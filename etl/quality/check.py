@@ -31,7 +31,12 @@ class Join(NamedTuple):
 
     name: str
     """What conditions call it."""
+    table: str
+    """The table that it is of."""
     sql: str
+    """Right whatever the table holds."""
+    keyed: str = ""
+    """The same where the table's primary key holds; faster. Empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

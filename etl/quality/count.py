@@ -4,7 +4,7 @@ Only counts leave the database, and on request the ids of some rows that break a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -30,8 +30,11 @@ class Query:
     """Roughly what it takes; the heaviest begin first."""
 
 
-def queries(checks: Iterable[Check]) -> Iterator[Query]:
-    """The statements that count these checks. Declared ones are not counted: the catalogue says it all."""
+def queries(checks: Iterable[Check], keyed: Container[str] = ()) -> Iterator[Query]:
+    """The statements that count these checks. Declared ones are not counted: the catalogue says it all.
+
+    ``keyed`` are the tables whose primary key PostgreSQL holds.
+    """
     rows: dict[tuple[str, tuple[Join, ...]], list[tuple[Check, Rows]]] = defaultdict(list)
     values: dict[str, list[tuple[Check, Values]]] = defaultdict(list)
     for check in checks:
@@ -44,7 +47,7 @@ def queries(checks: Iterable[Check]) -> Iterator[Query]:
                 yield Query(f"SELECT (SELECT count(*) FROM ({found}) AS found), ({among})", (check,))  # noqa: S608
     for (table, joins), tests in rows.items():
         for some in _parts(tests, _AT_ONCE):
-            yield _scan(table, joins, some)
+            yield _scan(table, joins, some, keyed)
     for table, looked_up in values.items():
         columns = list(dict.fromkeys(check.column for check, _ in looked_up))
         for few in _parts(columns, _SETS_AT_ONCE):
@@ -71,11 +74,13 @@ def failing(check: Check, limit: int) -> str | None:
     return f"SELECT DISTINCT r.{key} AS id FROM {joined} WHERE {where} ORDER BY id LIMIT {limit:d}"  # noqa: S608
 
 
-def _scan(table: str, joins: tuple[Join, ...], tests: Sequence[tuple[Check, Rows]]) -> Query:
+def _scan(
+    table: str, joins: tuple[Join, ...], tests: Sequence[tuple[Check, Rows]], keyed: Container[str]
+) -> Query:
     """All conditions on one table's rows that need the same beside them."""
     columns = [f"count(*) FILTER (WHERE ({one.among}) AND ({one.violated}))" for _, one in tests]
     counted = list(dict.fromkeys((*columns, *(_denominator(one) for _, one in tests))))
-    source = " ".join((f"{OMOP}.{table} AS r", *(join.sql for join in joins)))
+    source = " ".join((f"{OMOP}.{table} AS r", *(_joined(join, keyed) for join in joins)))
     named = ", ".join(f"{sql} AS n{place}" for place, sql in enumerate(counted))
     wanted = ", ".join(
         f"n{counted.index(violated)}, n{counted.index(_denominator(one))}"
@@ -83,6 +88,10 @@ def _scan(table: str, joins: tuple[Join, ...], tests: Sequence[tuple[Check, Rows
     )
     sql = f"SELECT {wanted} FROM (SELECT {named} FROM {source}) AS counted"  # noqa: S608
     return Query(sql, tuple(check for check, _ in tests), len(tests) + 20 * len(joins))
+
+
+def _joined(join: Join, keyed: Container[str]) -> str:
+    return join.keyed if join.keyed and join.table in keyed else join.sql
 
 
 def _denominator(test: Rows) -> str:

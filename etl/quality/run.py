@@ -19,6 +19,9 @@ _OF_EMPTY_TABLES = frozenset({"cdmTable", "cdmField", "cdmDatatype", "measurePer
 #: Checks that say something about a column without any value.
 _OF_EMPTY_FIELDS = _OF_EMPTY_TABLES | {"measureValueCompleteness", "isRequired"}
 
+#: Per cent signs stand for themselves.
+_AS_IT_IS = {"no_parameters": True}
+
 #: Told how many of all statements are done.
 Progress = Callable[[int, int], None]
 
@@ -56,25 +59,23 @@ def run(
     """
     started = datetime.now(UTC)
     with engine.connect() as connection, connection.begin():
-        _prepare(connection, timeout)
+        _prepare(connection)
         types, filled = _catalogue(connection), set(connection.execute(_filled(connection)).scalars())
         there = [one for one in checks if _is_there(one, types) and one.table in filled]
+        source, keyed = _source(connection), frozenset(connection.execute(_KEYED).scalars())
+        connection.execute(_TIMEOUT, {"ms": str(max(1, int(timeout * 1000)))})
         found = _Found()
-        planned = sorted(queries(there), key=lambda one: -one.weight)
+        planned = sorted(queries(there, keyed), key=lambda one: -one.weight)
         for place, query in enumerate(planned):
             _count(connection, query, found)
             progress(place + 1, len(planned))
         _name_rows(connection, there, found, ids)
-        source = _source(connection)
     results = tuple(_result(one, found, types, filled, thresholds) for one in checks)
     return Report(results, started, datetime.now(UTC), source)
 
 
-def _prepare(connection: Connection, timeout: float) -> None:
+def _prepare(connection: Connection) -> None:
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-    connection.execute(
-        text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(int(timeout * 1000))}
-    )
     # Compiling hundreds of conditions takes longer than a scan of a million rows.
     connection.execute(text("SET LOCAL jit = off"))
     connection.execute(text("SET LOCAL work_mem = '64MB'"))
@@ -102,7 +103,7 @@ def _count(connection: Connection, query: Query, found: _Found) -> None:
     begun = time.perf_counter()
     try:
         with connection.begin_nested():
-            row = connection.exec_driver_sql(query.sql).one()
+            row = connection.exec_driver_sql(query.sql, execution_options=_AS_IT_IS).one()
     except DBAPIError as error:
         if len(query.checks) > 1:
             # One of them is at fault: each is asked for on its own.
@@ -134,7 +135,9 @@ def _name_rows(connection: Connection, checks: Iterable[Check], found: _Found, l
         if sql is not None:
             try:
                 with connection.begin_nested():
-                    found.ids[check.id] = tuple(connection.exec_driver_sql(sql).scalars())
+                    found.ids[check.id] = tuple(
+                        connection.exec_driver_sql(sql, execution_options=_AS_IT_IS).scalars()
+                    )
             except DBAPIError as error:
                 found.errors[check.id] = _refusal(error)
 
@@ -222,5 +225,10 @@ _COLUMNS = text("""
 _TABLES = text("""
     SELECT relname FROM pg_class
     WHERE relnamespace = 'omop'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname
+""")
+_TIMEOUT = text("SELECT set_config('statement_timeout', :ms, true)")
+_KEYED = text("""
+    SELECT relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+    WHERE relnamespace = 'omop'::regnamespace AND contype = 'p' AND convalidated
 """)
 _SOURCE = text("SELECT * FROM omop.cdm_source")
