@@ -108,8 +108,8 @@ def _narrowed(rule: BoundRule, column: str, limits: Limits) -> Limits:
 
 def _narrower(limits: Limits, low: object, high: object, origin: str) -> Limits:
     """Limits with ends that are numbers put in their place; another end is compared row by row."""
-    if isinstance(low, (int, float)) and (limits.low is None or low > limits.low):
+    if isinstance(low, (int, float)) and (limits.low is None or low >= limits.low):
         limits = limits._replace(low=low, low_origin=origin)
-    if isinstance(high, (int, float)) and (limits.high is None or high < limits.high):
+    if isinstance(high, (int, float)) and (limits.high is None or high <= limits.high):
         limits = limits._replace(high=high, high_origin=origin)
     return limits
