@@ -67,8 +67,10 @@ def refresh(engine: Engine, mapping: Bound, progress: Callable[[int, int], None]
         done = 0
         with connection.begin():
             stale = connection.execute(_stale(_shape(mapping)[0].name), _named(mapping)).scalar_one()
-        while taken := _batch(connection, mapping):
-            done += taken
+        taken = BATCH
+        # A lake that is written to all the time has always a few more: those are the next refresh's.
+        while taken == BATCH:
+            done += (taken := _batch(connection, mapping))
             if progress:
                 progress(done, max(stale, done))
         with connection.begin():

@@ -14,6 +14,7 @@ WHOLE = "case"
 #: Characters of a name in PostgreSQL.
 _LONGEST = 63
 _INT4 = 2**31 - 1
+_PLAIN = {frozenset({"number"}): "numeric", frozenset({"boolean"}): "boolean"}
 #: What JSON Schema calls the types of an enumeration's values.
 _TYPES: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
@@ -141,11 +142,7 @@ def _type(schema: Schema, node: Schema) -> str:
         return _whole(node)
     if types == {"string"}:
         return "date" if node.get("format") == "date" else "text"
-    return (
-        {"number": "numeric", "boolean": "boolean"}.get(next(iter(types)), "jsonb")
-        if len(types) == 1
-        else "jsonb"
-    )
+    return _PLAIN.get(frozenset(types), "jsonb")
 
 
 def _whole(node: Schema) -> str:
