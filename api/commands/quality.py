@@ -200,11 +200,11 @@ def _print_tables(report: Report) -> None:
 
 def _failures(results: Any, title: str) -> Table:
     table = Table(title=title, title_justify="left", show_lines=True)
-    table.add_column("what", overflow="fold", ratio=3)
+    table.add_column("what", overflow="fold", max_width=60)
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("%", justify="right", no_wrap=True)
     table.add_column("allowed", justify="right", no_wrap=True)
-    table.add_column("where to look", overflow="fold", ratio=2)
+    table.add_column("where to look", overflow="fold", max_width=50)
     for one in results:
         what = f"{one.check.description}\n{one.check.name}, from {one.check.origin}"
         rows = f"{one.violated:,}\nof {one.among:,}"

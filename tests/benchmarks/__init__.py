@@ -12,6 +12,7 @@ from tests.benchmarks import (
     feed,
     ingest,
     posts,
+    quality,
     read,
     reingest,
     remap,
@@ -36,4 +37,5 @@ BENCHMARKS: dict[str, Callable[[Setting], Report]] = {
     "dicomweb": dicomweb.measure,
     "scan": scan.measure,
     "curated": curated.measure,
+    "quality": quality.measure,
 }

@@ -30,7 +30,7 @@ CASES = 2000
 
 def measure(setting: Setting) -> Report:
     count = setting.cases or CASES
-    with _loaded(setting.server_url, count) as (name, plan, encoded):
+    with loaded(setting.server_url, count) as (name, plan, encoded):
         ours = partial(_remap, setting.server_url, name, replace(plan, digest="another"))
         floor = partial(_replace, setting.server_url, name, encoded)
         pairs = alternate(ours, floor, setting.pairs)
@@ -38,7 +38,7 @@ def measure(setting: Setting) -> Report:
 
 
 @contextmanager
-def _loaded(server_url: str, count: int) -> Iterator[tuple[str, Plan, Encoded]]:
+def loaded(server_url: str, count: int) -> Iterator[tuple[str, Plan, Encoded]]:
     """The name of a database that holds so many cases, their plan, and its rows as COPY text."""
     with TemporaryDirectory() as folder, template(server_url) as name, fresh(server_url, name) as engine:
         file = Path(folder) / "cases.ndjson"
