@@ -60,7 +60,7 @@ SELECT person.person_id,
        told.is_in_seminal_vesicle,
        coalesce(
            array_remove(told.disease_concept_ids, 4115735) <> '{}' -- Lesion of prostate
-           OR lesion.worst IS NOT NULL
+           OR lesion.is_graded
            OR told.pathological_t NOT IN ('pTX', 'pT0')
            OR told.pathological_n = 'pN1', false) AS has_cancer,
        metastatic.is_metastatic,
@@ -88,31 +88,46 @@ SELECT person.person_id,
        told.eortc_q53,
        told.eortc_q54,
        told.eortc_q55,
-       coalesce(followed.follow_ups, 0) AS follow_ups,
-       told.last_follow_up_days,
-       followed.is_relapsed,
-       followed.relapse_days,
-       followed.likelihood_of_progression
+       coalesce(followed.counted[2], 0)::integer AS follow_ups,
+       followed.counted[3]::integer AS last_follow_up_days,
+       followed.relapse[2] = 1 AS is_relapsed,
+       followed.relapse[3]::integer AS relapse_days,
+       followed.progression[2]::integer AS likelihood_of_progression
   FROM omop.person AS person
   LEFT JOIN omop.care_site AS site ON site.care_site_id = person.care_site_id
   LEFT JOIN omop.observation_period AS period ON period.person_id = person.person_id
   LEFT JOIN research.patient_record AS told ON told.person_id = person.person_id
   LEFT JOIN (
-        SELECT person_id,
+        -- Two forms tell of the same lesions: those of the newest case count.
+        SELECT DISTINCT ON (person_id)
+               person_id,
                count(*)::integer AS lesions,
                max(pi_rads) AS pi_rads,
-               max(ARRAY[isup_grade, gleason_score, gleason1]) FILTER (WHERE isup_grade IS NOT NULL) AS worst
+               max(ARRAY[isup_grade, gleason_score, gleason1]) FILTER (WHERE isup_grade IS NOT NULL) AS worst,
+               bool_or(bool_or(isup_grade IS NOT NULL)) OVER (PARTITION BY person_id) AS is_graded
           FROM research.lesion
          WHERE phase = 'baseline'
-         GROUP BY person_id
+         GROUP BY person_id, case_id
+         ORDER BY person_id, case_id DESC
        ) AS lesion ON lesion.person_id = person.person_id
   LEFT JOIN (
+        -- Each an array that begins with the case, so that the newest case that knows is the highest.
         SELECT person_id,
-               count(*)::integer AS follow_ups,
-               bool_or(is_relapsed) AS is_relapsed,
-               min(days) FILTER (WHERE is_relapsed) AS relapse_days,
-               max(likelihood_of_progression) AS likelihood_of_progression
-          FROM research.follow_up
+               max(ARRAY[case_id, records, last_days]) AS counted,
+               max(ARRAY[case_id, is_relapsed::integer, relapse_days]) FILTER (WHERE is_relapsed IS NOT NULL)
+                   AS relapse,
+               max(ARRAY[case_id, progression]) FILTER (WHERE progression IS NOT NULL) AS progression
+          FROM (
+                SELECT person_id,
+                       case_id,
+                       count(*) AS records,
+                       max(days) AS last_days,
+                       bool_or(is_relapsed) AS is_relapsed,
+                       min(days) FILTER (WHERE is_relapsed) AS relapse_days,
+                       max(likelihood_of_progression) AS progression
+                  FROM research.follow_up
+                 GROUP BY person_id, case_id
+               ) AS by_case
          GROUP BY person_id
        ) AS followed ON followed.person_id = person.person_id
  CROSS JOIN LATERAL (
@@ -138,7 +153,7 @@ COMMENT ON COLUMN research.patient.age IS
     'Years at baseline, of the newest document: clinicalBaselineData.age';
 COMMENT ON COLUMN research.patient.psa_density IS
     'ng/mL for each mL of the gland: clinicalBaselineData.psa.totalPSAvalue, clinicalBaselineData.prostateVolume';
-COMMENT ON COLUMN research.patient.lesions IS 'Lesions at baseline: lesions';
+COMMENT ON COLUMN research.patient.lesions IS 'Lesions at baseline, of the newest case that has any: lesions';
 COMMENT ON COLUMN research.patient.gleason1 IS
     'Primary pattern of the worst lesion at baseline, by grade group, then score: lesions.gleason1';
 COMMENT ON COLUMN research.patient.gleason2 IS 'Secondary pattern of the same lesion: lesions.gleason2';
@@ -157,6 +172,7 @@ COMMENT ON COLUMN research.patient.treatments IS
     'prostatectomy, radiotherapy, hormonotherapy, as far as there were: prostatectomyInfo, treatment';
 COMMENT ON COLUMN research.patient.is_in_active_surveillance IS 'A form of use case 8 is filled in: useCaseType';
 COMMENT ON COLUMN research.patient.follow_ups IS 'Follow-up records that say something: followUp';
+COMMENT ON COLUMN research.patient.last_follow_up_days IS 'Days from the baseline PSA to the last of them: followUp';
 COMMENT ON COLUMN research.patient.is_relapsed IS
     'Biochemical relapse in any follow-up record. NULL: none says: followUp.biochemicalRelapse';
 COMMENT ON COLUMN research.patient.relapse_days IS
