@@ -117,7 +117,7 @@ def test_a_mapping_that_fails_on_a_case_leaves_it_landed(connection: Connection)
     assert (posted.outcome, posted.whole) == ("partial", False)
     (found,) = posted.cases
     assert (found.loaded, found.failure, found.rows) == (False, "the mapping fails on it: ValueError", {})
-    assert made_of(replace(PLAN, run=failing), case(), CaseKey(1, 1, None), None) == ({}, ())
+    assert made_of(replace(PLAN, run=failing), case(), CaseKey(1, 1, None), None) == ({}, (), ())
     counts = load_pending(connection, PLAN, VALIDATOR)
     assert (counts.cases, counts.rows["measurement"]) == (1, 3)
     again = send(connection, case())
