@@ -9,6 +9,7 @@ from etl.mapping.check import check as check_mapping
 from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
 from etl.mapping.findings import Finding, errors
 from etl.mapping.show import show as show_mapping
+from etl.mapping.views import statements, views_of
 from etl.setup import vocabulary
 from migrations import state
 
@@ -44,17 +45,25 @@ def check(mappings: MappingsOption = None) -> None:
 def show(
     mappings: MappingsOption = None,
     code: Annotated[bool, typer.Option("--code", help="Show the generated Python instead.")] = False,
+    views: Annotated[
+        bool, typer.Option("--views", help="Show the SQL of the views that follow from the mapping instead.")
+    ] = False,
 ) -> None:
-    """Print a mapping as an ETL document (Markdown), or as the code it compiles to.
+    """Print a mapping as an ETL document (Markdown), or as the code or views that it compiles to.
 
     \b
     Example:
       oncolake map show > docs/etl.md
     """
     mapping = read_mapping(mapping_folder(mappings))
-    text = compile_plan(mapping, provisional_numbers(mapping)).code if code else show_mapping(mapping)
-    print(text, end="")
-    if code:
+    if views:
+        numbers = provisional_numbers(mapping)
+        parts = [part for view in views_of(mapping) for part in statements(view, numbers)]
+        print("".join(f"{part};\n" for part in parts), end="")
+    else:
+        text = compile_plan(mapping, provisional_numbers(mapping)).code if code else show_mapping(mapping)
+        print(text, end="")
+    if code or views:
         err.print("Rule numbers are provisional here; a database gives its own.")
 
 

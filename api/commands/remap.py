@@ -34,7 +34,7 @@ from etl.foresee import foresee
 from etl.impact import Changes, Impact
 from etl.load import Counts
 from etl.plan import Plan
-from etl.setup import CURATION_MAPPING, SHORT_DIGEST, prepare
+from etl.setup import CURATION_MAPPING, SHORT_DIGEST, prepare, renew_views
 
 app = typer.Typer()
 CHANGES = Changes._fields
@@ -82,6 +82,7 @@ def remap(
         with _progress() as report:
             curations = partial(prepare, engine, CURATION_MAPPING)
             counts = stage.remap(engine, plan, every=every, progress=report, curation_plan=curations)
+        renew_views(engine, folder)
         _print_counts(counts, engine, plan.mapping)
     raise typer.Exit(int(not counts.whole))
 

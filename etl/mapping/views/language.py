@@ -75,3 +75,8 @@ class View(Shape):
 
 
 VIEW: TypeAdapter[View] = TypeAdapter(View)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of view files, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **VIEW.json_schema(by_alias=True)}
