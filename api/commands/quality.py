@@ -192,6 +192,11 @@ def _print_tables(report: Report) -> None:
         out.print(_failures(told, "Passed, within their thresholds"))
         out.print()
     out.print(_totals(report))
+    if report.placeholders:
+        out.print(
+            f"{plural(report.placeholders, 'concept')} are placeholders: whether they are standard is not "
+            "judged before a vocabulary is loaded."
+        )
     seconds = (report.ended - report.started).total_seconds()
     failed = len(report.failed)
     verdict = f"{plural(failed, 'check')} failed" if failed else "No check failed"

@@ -58,6 +58,8 @@ class Report:
     ended: datetime
     source: dict[str, str | None]
     """CDM_SOURCE's row, by column."""
+    placeholders: int = 0
+    """Concepts of which only the id is known: whether they are standard is not judged."""
 
     @property
     def failed(self) -> tuple[Result, ...]:

@@ -13,6 +13,7 @@ from etl.quality.check import Check, Declared
 from etl.quality.count import Query, failing, queries
 from etl.quality.result import Report, Result
 from etl.quality.thresholds import Thresholds
+from vocabularies.concepts import PLACEHOLDER
 
 #: Checks that say something about an empty table too.
 _OF_EMPTY_TABLES = frozenset({"cdmTable", "cdmField", "cdmDatatype", "measurePersonCompleteness"})
@@ -63,6 +64,7 @@ def run(
         types, filled = _catalogue(connection), set(connection.execute(_filled(connection)).scalars())
         there = [one for one in checks if _is_there(one, types) and one.table in filled]
         source, keyed = _source(connection), frozenset(connection.execute(_KEYED).scalars())
+        unknown = connection.execute(_PLACEHOLDERS, {"placeholder": PLACEHOLDER}).scalar_one()
         connection.execute(_TIMEOUT, {"ms": str(max(1, int(timeout * 1000)))})
         found = _Found()
         planned = sorted(queries(there, keyed), key=lambda one: -one.weight)
@@ -71,7 +73,7 @@ def run(
             progress(place + 1, len(planned))
         _name_rows(connection, there, found, ids)
     results = tuple(_result(one, found, types, filled, thresholds) for one in checks)
-    return Report(results, started, datetime.now(UTC), source)
+    return Report(results, started, datetime.now(UTC), source, unknown)
 
 
 def _prepare(connection: Connection) -> None:
@@ -231,4 +233,5 @@ _KEYED = text("""
     SELECT relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
     WHERE relnamespace = 'omop'::regnamespace AND contype = 'p' AND convalidated
 """)
+_PLACEHOLDERS = text("SELECT count(*) FROM omop.concept WHERE vocabulary_id = :placeholder")
 _SOURCE = text("SELECT * FROM omop.cdm_source")
