@@ -54,6 +54,8 @@ class Counts:
     problems: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By rule name and kind. Includes disagreements that other cases of the same persons have since."""
     failures: tuple[Failure, ...] = ()
+    persons: frozenset[int] = frozenset()
+    """Whose row it wrote; several batches may have a case of one person, whose row is one all the same."""
 
     @property
     def whole(self) -> bool:
@@ -61,12 +63,10 @@ class Counts:
         return not self.failures and not any(kind in LOSSES for _, kind in self.problems)
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.cases + other.cases,
-            self.rows + other.rows,
-            self.problems + other.problems,
-            self.failures + other.failures,
-        )
+        rows, persons = self.rows + other.rows, self.persons | other.persons
+        rows[PERSON] = len(persons)
+        problems, failures = self.problems + other.problems, self.failures + other.failures
+        return Counts(self.cases + other.cases, +rows, problems, failures, persons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +163,12 @@ def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool,
     store_images(connection, persons)
     store_observation_periods(connection, persons)
     cases = {each.key.case_id for each in made}
-    disagreements = store_disagreements(connection, loaded, cases)
+    disagreements = store_disagreements(connection, loaded.values(), cases)
     known = {each.key.case_id for each in made if before.get(each.key.case_id) == each.landed.version}
     _count_for_uploads(connection, plan, made, disagreements, known)
-    rows[PERSON] = len(cases & {first for first, *_ in loaded})
-    return Counts(len(made), +rows, _kinds(plan, made, disagreements))
+    decided = frozenset(person for person, (first, *_) in loaded.items() if first in cases)
+    rows[PERSON] = len(decided)
+    return Counts(len(made), +rows, _kinds(plan, made, disagreements), persons=decided)
 
 
 def _kinds(

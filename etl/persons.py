@@ -42,10 +42,10 @@ def hold_statements(connection: Connection, columns: tuple[str, ...], lines: Ite
 
 def store_persons(
     connection: Connection, columns: tuple[str, ...], persons: Iterable[int]
-) -> list[list[int]]:
+) -> dict[int, list[int]]:
     """Let the newest loaded document of each person decide the row.
 
-    Returns the loaded cases of each person, newest document first: the first one decides. Raises RowsRefused
+    Returns by person the loaded cases, newest document first: the first one decides. Raises RowsRefused
     when a person row breaks a constraint.
     """
     found: dict[int, list[int]] = {}
@@ -53,13 +53,13 @@ def store_persons(
         found.setdefault(row.person_id, []).append(row.case_id)
     with translated_rows("person"):
         connection.execute(_upsert(columns), {"cases": [first for first, *_ in found.values()]})
-    return list(found.values())
+    return found
 
 
 def store_disagreements(
     connection: Connection, loaded: Iterable[Sequence[int]], cases: Container[int]
 ) -> list[Disagreement]:
-    """Write the problems of kind ``disagrees`` anew; ``loaded`` is what ``store_persons`` returned.
+    """Write the problems of kind ``disagrees`` anew; ``loaded`` are the lists that ``store_persons`` returned.
 
     Returns those of ``cases``, and those of other cases that agreed in the column before.
     """

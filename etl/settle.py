@@ -83,7 +83,7 @@ def _settle_persons(connection: Connection, plan: Plan, persons: Sequence[int]) 
     delete_persons(connection, sorted({*persons} - loaded))
     connection.execute(_FORGET_DISAGREEMENTS, {"persons": list(persons)})
     said = store_persons(connection, plan.columns[PERSON], loaded)
-    store_disagreements(connection, said, ())
+    store_disagreements(connection, said.values(), ())
     store_images(connection, persons)
     store_observation_periods(connection, persons)
 

@@ -70,10 +70,18 @@ def measurements(connection: Connection, patient: str) -> list[tuple[Any, ...]]:
     )
 
 
+def test_a_person_of_two_batches_is_one_row(connection: Connection) -> None:
+    first = load(connection, PLAN, put(connection, case(form="A"), case("P2")))
+    second = load(connection, PLAN, put(connection, case(form="B")))
+    assert (first.rows["person"], second.rows["person"]) == (2, 1)
+    assert (first + second).rows["person"] == 2
+    assert (first + second).rows["visit_occurrence"] == 9
+
+
 def test_a_case_becomes_its_rows(connection: Connection) -> None:
     (landed,) = put(connection, case(text="a note"))
     counts = load(connection, PLAN, [landed])
-    assert counts == Counts(1, counts.rows)
+    assert counts == Counts(1, counts.rows, persons=counts.persons)
     assert counts.rows == {"person": 1, "visit_occurrence": 3, "measurement": 3, "note": 1}
     assert measurements(connection, "P1") == [
         ("2000-01-01", 0.5),
