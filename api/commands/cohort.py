@@ -260,7 +260,7 @@ def _table_one(ran: Run, mappings: Path | None) -> TableOne:
 
 
 def _warn_of_changes(ran: Run) -> None:
-    if not ran.is_current:
+    if ran.is_current is False:
         err.print(
             f"{ran.name} was run {ran.ran_at:%Y-%m-%d %H:%M}, and the data changed since: "
             "`oncolake cohort run` draws it anew.",

@@ -28,7 +28,9 @@ def print_list(found: Sequence[Listed], below: int) -> None:
     for each in found:
         ran, persons = "", ""
         if each.run:
-            ran = f"{each.run.ran_at:%Y-%m-%d %H:%M}{'' if each.run.is_current else ', data changed'}"
+            ran = (
+                f"{each.run.ran_at:%Y-%m-%d %H:%M}{', data changed' if each.run.is_current is False else ''}"
+            )
             persons = counted(mask.single(each.run.persons, below))
         said = ", ".join(f"{name}={value}" for name, value in each.parameters.items())
         table.add_row(*map(cell, (each.name, each.title, said, ran, persons)))
@@ -154,7 +156,7 @@ def show_rows(summary: Summary) -> Iterable[Sequence[object]]:
 
 
 def _csv_line(line: Line) -> Sequence[object]:
-    low, middle, high = line.quartiles or (None, None, None)
+    low, middle, high = (round(each, 6) for each in line.quartiles) if line.quartiles else (None,) * 3
     percent = None if line.percent is None else round(line.percent, 1)
     return "table one", line.variable, line.level, line.count, percent, middle, low, high, line.is_masked
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
@@ -32,8 +32,8 @@ class Run:
     parameters: Mapping[str, str]
     ran_at: datetime
     persons: int
-    is_current: bool
-    """Whether the data are as they were then."""
+    is_current: bool | None
+    """Whether the data are as they were then; None: this user may not read the lake, so it cannot be told."""
     definition: Definition
     """As it was then, whatever the file says now."""
 
@@ -98,7 +98,7 @@ def find_run(connection: Connection, name: str) -> Run:
 
 def runs(connection: Connection) -> list[Run]:
     """Every cohort that was run, by name."""
-    state = data_state(connection)
+    state = data_state(connection) if connection.execute(_MAY_LOOK).scalar_one() else None
     return [_run(row, state) for row in connection.execute(_RUNS)]
 
 
@@ -114,7 +114,7 @@ def listed(folder: Traversable, connection: Connection) -> list[Listed]:
     return sorted(found, key=lambda each: each.name)
 
 
-def _run(row: Row[tuple[object, ...]], state: str) -> Run:
+def _run(row: Row[tuple[object, ...]], state: str | None) -> Run:
     # The values are in front of the file, see ``etl.cohorts.store``.
     definition = define(row.syntax[row.syntax.index("/*") :], f"{row.cohort_name}{_SQL}")
     return Run(
@@ -122,13 +122,14 @@ def _run(row: Row[tuple[object, ...]], state: str) -> Run:
         row.name,
         row.mapping,
         {name: row.parameters[name] for name in definition.header.parameters},
-        row.ran_at,
+        row.ran_at.astimezone(UTC),
         row.persons,
-        row.data_state == state,
+        None if state is None else row.data_state == state,
         definition,
     )
 
 
+_MAY_LOOK = text("SELECT has_schema_privilege('lake', 'USAGE')")
 _RUNS = text("""
     SELECT cohort_definition_id AS definition_id, cohort_definition_name AS name,
            cohort_definition_syntax AS syntax, mapping, cohort_name, parameters, ran_at, data_state,

@@ -66,7 +66,7 @@ def _document(title: str, parts: Iterable[str]) -> str:
 
 def _about(summary: Summary) -> str:
     run = summary.run
-    state = "" if run.is_current else " <b>The data changed since: run it again.</b>"
+    state = " <b>The data changed since: run it again.</b>" if run.is_current is False else ""
     return (
         f"<p class=about>{escape(run.name)}, definition {run.definition_id}, "
         f"run {run.ran_at:%Y-%m-%d %H:%M %Z}.{state}</p>"

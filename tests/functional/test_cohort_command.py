@@ -1,0 +1,258 @@
+"""``oncolake cohort``: what each command prints and writes, its exit codes, that small counts are masked."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import Engine, text
+
+from api.cli import main
+from etl.cohorts import dataframe
+from etl.ingest import ingest
+from etl.reader_role import make_reader
+from etl.setup import prepare
+from omop_schema.database import SETTING
+from tests.cohorts import spoiled
+from tests.cohorts_page import reader
+from tests.conftest import engine_on, new_database
+from tests.functional.conftest import Ran
+
+CASES = spoiled(100)
+TINY = """/*
+name: tiny
+title: A few men
+description: Of the first persons
+parameters: {last: {type: integer, default: 3, description: "The last person"}}
+steps: {many: "Many", few: "Few"}
+*/
+WITH many AS (SELECT person_id AS subject_id FROM omop.person WHERE person_id <= 12),
+few AS (SELECT * FROM many WHERE subject_id <= :last)
+SELECT subject_id, DATE '2000-01-01' AS cohort_start_date, DATE '2000-01-01' AS cohort_end_date FROM few
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded_url(
+    server_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A database with 100 cases, to which the tests only add cohorts."""
+    file = tmp_path_factory.mktemp("cohorts") / "cases.ndjson"
+    file.write_text("\n".join(map(json.dumps, CASES)))
+    with new_database(server_url, template_database) as url:
+        with engine_on(url) as engine:
+            make_reader(engine)
+            assert ingest(engine, prepare(engine), [file], "tests").stored == len(CASES)
+        yield url
+
+
+@pytest.fixture
+def engine(loaded_url: str) -> Iterator[Engine]:
+    with engine_on(loaded_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def cohort(
+    loaded_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Ran]:
+    monkeypatch.setenv(SETTING, loaded_url)
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("tiny.sql").write_text(TINY)
+
+    def run_one(*arguments: object) -> Ran:
+        monkeypatch.setattr("sys.argv", ["oncolake", "cohort", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return Ran(int(ended.value.code or 0), said.out, said.err)
+
+    return run_one
+
+
+def table(said: str) -> list[list[str]]:
+    """The cells of what was printed."""
+    return [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if line.startswith("│")
+    ]
+
+
+def test_all_are_run_and_listed(cohort: Callable[..., Ran]) -> None:
+    said = cohort("run", "all")
+    assert said.code == 0
+    names = re.findall(r"^(\w+): \S+ persons? \(cohort definition \d+\)\.$", said.out, re.MULTILINE)
+    assert len(names) == 12
+    listed = {row[0]: row for row in table(cohort("list").out)}
+    assert set(names) <= set(listed)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", listed[name][3]) for name in names)
+
+
+def test_show_masks_what_is_small_and_unmasked_shows_it(cohort: Callable[..., Ran]) -> None:
+    assert cohort("run", "uc3").code == 0
+    masked, unmasked = cohort("show", "uc3").out, cohort("show", "uc3", "--unmasked").out
+    figures = {row[-1].split(" ")[0] for row in table(masked)} | {row[2] for row in table(masked) if row[2:]}
+    assert "*" in figures
+    assert not {"1", "2", "3", "4"} & figures
+    assert "* not shown: counts from 1 to 4" in masked
+    assert "*" not in unmasked
+    shown = {cell.split(" ")[0] for row in table(unmasked) for cell in row if "%" in cell}
+    assert {"1", "2"} & shown, "the sample has small counts"
+
+
+def test_nothing_of_a_tiny_cohort_is_told(cohort: Callable[..., Ran], tmp_path: Path) -> None:
+    said = cohort("run", "./tiny.sql")
+    assert said.out.startswith("tiny: * persons (cohort definition ")
+    assert table(said.out) == [["many", "Many", "12", ""], ["few", "Few", "*", ""]]
+    assert {row[-1] for row in table(cohort("list").out) if row[0] == "tiny"} == {"*"}
+    assert {row[1] for row in table(cohort("show", "tiny").out)[2:]} == {"*"}
+    assert cohort("show", "tiny", "--format", "html", "--to", tmp_path / "tiny.html").code == 0
+    assert "Age at baseline</title>" not in (tmp_path / "tiny.html").read_text()
+    rows = list(csv.DictReader(cohort("show", "tiny", "--format", "csv").out.splitlines()))
+    assert {row["persons"] for row in rows if row["name"] != "many"} == {""}
+    assert cohort("run", "./tiny.sql", "--unmasked").out.startswith("tiny: 3 persons")
+    assert cohort("run", "./tiny.sql", "--mask-below", 3).out.startswith("tiny: 3 persons")
+
+
+def test_the_bound_of_masking_is_one_that_masks(cohort: Callable[..., Ran]) -> None:
+    said = cohort("show", "tiny", "--mask-below", 2)
+    assert (said.code, said.out) == (2, "")
+    assert "--mask-below must be 3 or more, or 0 for no masking" in said.err
+
+
+def test_an_overlap_that_is_small_is_masked_whole(cohort: Callable[..., Ran]) -> None:
+    cohort("run", "./tiny.sql", "--set", "last=10")
+    cohort("run", "./tiny.sql", "--set", "last=8")
+    shown = table(cohort("compare", "tiny:last=10", "tiny:last=8").out)
+    assert shown[:3] == [["in both", "*"], ["in tiny:last=10 alone", "*"], ["in tiny:last=8 alone", "*"]]
+    shown = table(cohort("compare", "tiny:last=10", "tiny:last=8", "--unmasked").out)
+    assert [row[1] for row in shown[:3]] == ["8", "2", "0"]
+
+
+def test_show_and_compare_as_csv(cohort: Callable[..., Ran], tmp_path: Path) -> None:
+    cohort("run", "uc1")
+    cohort("run", "uc1_controls")
+    rows = list(csv.DictReader(cohort("show", "uc1", "--format", "csv").out.splitlines()))
+    assert [row["name"] for row in rows if row["part"] == "attrition"] == ["form", "confirmed"]
+    age = next(row for row in rows if row["name"] == "Age at baseline (years)")
+    assert 50 < float(age["lower_quartile"]) < float(age["median"]) < float(age["upper_quartile"]) < 90
+    said = cohort("compare", "uc1", "uc1_controls", "--format", "csv", "--to", tmp_path / "both.csv")
+    assert (said.code, said.out) == (0, "")
+    both = list(csv.DictReader((tmp_path / "both.csv").read_text().splitlines()))
+    assert {row["variable"] for row in both if row["smd"]} >= {"Age at baseline (years)", "Site"}
+    assert [row["level"] for row in both if row["variable"] == "Persons"][1:] == [
+        "in both", "in uc1 alone", "in uc1_controls alone",
+    ]  # fmt: skip
+
+
+def test_show_and_compare_as_html(cohort: Callable[..., Ran], tmp_path: Path) -> None:
+    cohort("run", "uc1")
+    cohort("run", "uc2")
+    for words, count in ((("show", "uc1"), 7), (("compare", "uc1", "uc2"), 7)):
+        file = tmp_path / "page.html"
+        assert cohort(*words, "--format", "html", "--to", file).code == 0
+        html = file.read_text(encoding="utf-8")
+        assert html.count("<svg") == html.count("</svg>") == count
+        assert "<script" not in html
+        assert "Use case 1: cancer confirmed" in html
+    assert cohort("show", "uc1", "--format", "html").out.startswith("<!DOCTYPE html>")
+
+
+def test_the_analysis_table(cohort: Callable[..., Ran], engine: Engine, tmp_path: Path) -> None:
+    cohort("run", "uc5")
+    frame = dataframe(engine, "uc5")
+    with engine.connect() as connection:
+        columns = connection.execute(text("SELECT * FROM research.patient LIMIT 0")).keys()
+    assert list(frame.columns) == ["person_id", "cohort_start_date", "cohort_end_date", *list(columns)[1:]]
+    kinds = {name: str(frame[name].dtype) for name in frame.columns}
+    assert (kinds["person_id"], kinds["age"], kinds["isup_grade"]) == ("Int64", "Int32", "Int32")
+    assert (kinds["psa"], kinds["is_relapsed"], kinds["site"]) == ("Float64", "boolean", "category")
+    assert kinds["cohort_start_date"].startswith("datetime64")
+    assert frame.use_cases[0] == sorted(frame.use_cases[0])
+    assert "(ng/mL)" in frame.attrs["columns"]["psa"]
+    assert frame.attrs["parameters"] == {"min_days": "0"}
+    assert cohort("export", "uc5", "--to", "parquet", "-o", tmp_path / "a.parquet").code == 0
+    assert cohort("export", "uc5", "--to", "dataframe", "-o", tmp_path / "a.pkl").code == 0
+    assert cohort("export", "uc5", "-o", tmp_path / "a.csv").code == 0
+    pd.testing.assert_frame_equal(pd.read_pickle(tmp_path / "a.pkl"), frame)
+    assert pd.read_pickle(tmp_path / "a.pkl").attrs == frame.attrs
+    kept = pd.read_parquet(tmp_path / "a.parquet")
+    assert {name: str(kept[name].dtype) for name in ("age", "site", "is_relapsed")} == {
+        name: kinds[name] for name in ("age", "site", "is_relapsed")
+    }
+    assert kept.psa.tolist() == frame.psa.tolist()
+    schema: Any = pq.read_schema(tmp_path / "a.parquet")
+    assert schema.field("psa").metadata[b"description"].decode() == frame.attrs["columns"]["psa"]
+    assert schema.metadata[b"oncolake.name"] == b"uc5"
+    told = cohort("export", "uc5").out
+    assert told == (tmp_path / "a.csv").read_text()
+    rows = list(csv.DictReader(told.splitlines()))
+    assert [int(row["person_id"]) for row in rows] == frame.person_id.tolist()
+    assert rows[0]["use_cases"] == ";".join(frame.use_cases[0])
+
+
+def test_an_empty_cohort_has_an_empty_table(cohort: Callable[..., Ran], engine: Engine) -> None:
+    assert cohort("run", "./tiny.sql", "--set", "last=-1").out.startswith("tiny:last=-1: 0 persons")
+    assert len(dataframe(engine, "tiny:last=-1")) == 0
+    assert "none known" in cohort("show", "tiny:last=-1").out
+    assert cohort("show", "tiny:last=-1", "--format", "html").code == 0
+    assert cohort("compare", "tiny:last=-1", "tiny:last=-1", "--format", "html").code == 0
+
+
+def test_a_scientist_needs_no_right_but_the_readers(cohort: Callable[..., Ran], loaded_url: str) -> None:
+    cohort("run", "uc5")
+    with engine_on(reader(loaded_url)) as engine:
+        frame = dataframe(engine, "uc5")
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT current_user")).scalar_one() == "oncolake_reader"
+    assert len(frame) > 10
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "nix"), "there is no cohort 'nix': `oncolake cohort list`"),
+        (("run", "./nix.sql"), "there is no cohort file './nix.sql'"),
+        (("run", "all", "--set", "a=1"), "--set is for one cohort"),
+        (
+            ("run", "uc2", "--set", "group=x"),
+            "'--set group': the value is none of significant, non_significant",
+        ),
+        (("run", "uc2", "--mappings", "curation"), "there is no cohort 'uc2'"),
+        (("run", "all", "--mappings", "curation"), "this mapping has no cohorts"),
+        (("show", "nix"), "cohort 'nix' was not run yet: `oncolake cohort run nix`"),
+        (("compare", "nix", "uc2"), "cohort 'nix' was not run yet"),
+        (("export", "nix"), "cohort 'nix' was not run yet"),
+        (("export", "nix", "--to", "parquet"), "say where to write it with -o FILE"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    cohort: Callable[..., Ran], words: tuple[str, ...], message: str
+) -> None:
+    said = cohort(*words)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("oncolake: ")
+    assert message in said.err
+
+
+def test_a_file_on_the_screen_is_no_table(cohort: Callable[..., Ran], tmp_path: Path) -> None:
+    cohort("run", "./tiny.sql")
+    said = cohort("show", "tiny", "--to", tmp_path / "x.txt")
+    assert said.code == 2
+    assert "needs --format csv or html" in said.err
+
+
+def test_where_no_reader_can_be_it_is_told(
+    cohort: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.cohorts.draw.READER", "nobody_of_that_name")
+    said = cohort("run", "./tiny.sql")
+    assert said.code == 0
+    assert "It ran with your own rights" in said.err
+    said = cohort("run", "uc1")
+    assert said.code == 0
