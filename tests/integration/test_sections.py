@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -320,6 +321,17 @@ def test_what_the_schema_of_today_does_not_describe_is_null(lake: Engine) -> Non
     (row,) = rows(lake, "prostate_lesions")
     assert (row.gleason1, row.gleason2, row.location) == (None, None, ["MRPZpl", "5"])
     assert rows(lake, "prostate_followup") == rows(lake, "prostate_treatment") == []
+
+
+def test_the_queries_of_the_page_answer(lake: Engine) -> None:
+    send(lake, *cases(12))
+    taken(lake)
+    page = (Path(__file__).parents[2] / "docs" / "lake.md").read_text()
+    block = page.split("## The lake by section")[1].split("```sql")[1].split("```")[0]
+    queries = [each for each in block.split(";") if each.strip()]
+    assert len(queries) == 2
+    with lake.connect() as connection:
+        assert all(connection.execute(text(each)).all() for each in queries)
 
 
 def test_the_reader_reads_none_of_them(lake: Engine) -> None:
