@@ -8,6 +8,8 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from sqlalchemy import Connection, text
+
 from etl.quality.cdm import key_of
 from etl.quality.check import Check, Found, Join, Rows, Values
 from omop_schema import OMOP, metadata
@@ -52,6 +54,11 @@ def queries(checks: Iterable[Check], keyed: Container[str] = ()) -> Iterator[Que
         columns = list(dict.fromkeys(check.column for check, _ in looked_up))
         for few in _parts(columns, _SETS_AT_ONCE):
             yield _look_up(table, few, [one for one in looked_up if one[0].column in few])
+
+
+def keyed_tables(connection: Connection) -> frozenset[str]:
+    """The tables of ``omop`` whose primary key PostgreSQL holds."""
+    return frozenset(connection.execute(_KEYED).scalars())
 
 
 def failing(check: Check, limit: int) -> str | None:
@@ -125,3 +132,9 @@ def _look_up(table: str, columns: Sequence[str | None], tests: Sequence[tuple[Ch
 def _parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+_KEYED = text("""
+    SELECT relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+    WHERE relnamespace = 'omop'::regnamespace AND contype = 'p' AND convalidated
+""")

@@ -4,7 +4,7 @@ Its R package writes each single value as a list of one, and leaves out of a che
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from etl.quality.check import Check
@@ -64,9 +64,14 @@ def _row(one: Result) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def query_text(check: Check) -> str:
-    """The statement that counts this check alone: violated rows and the denominator."""
-    return next((query.sql for query in queries((check,))), "pg_catalog: is it there, and of which type")
+def query_text(check: Check, keyed: Container[str] = ()) -> str:
+    """The statement that counts this check alone: violated rows and the denominator.
+
+    ``keyed`` are the tables whose primary key PostgreSQL holds.
+    """
+    return next(
+        (query.sql for query in queries((check,), keyed)), "pg_catalog: is it there, and of which type"
+    )
 
 
 def notes(one: Result) -> str | None:

@@ -5,9 +5,10 @@ expectation is told by our ids. It is imported where it is needed, since that ta
 """
 
 import os
+import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from sqlalchemy import Engine, Table
 from sqlalchemy.dialects import postgresql
 
 from etl.quality.check import Check, Declared, Plain, Rows
+from etl.quality.count import keyed_tables
 from etl.quality.dqd import notes, query_text
 from etl.quality.offline import make_offline
 from etl.quality.result import Report, Result
@@ -29,6 +31,7 @@ from omop_schema import OMOP, metadata
 Progress = Callable[[int, int], None]
 
 _SITE = "quality"
+_EXCEPTION = re.compile(r"\b\w*(?:Error|Exception|Canceled)\b")
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -104,12 +107,14 @@ def _run(
         connection_string=engine.url.render_as_string(hide_password=False),
         kwargs={"connect_args": {"options": _session(timeout)}},
     )
+    with engine.connect() as connection:
+        keyed = keyed_tables(connection)
     named = gx.RunIdentifier(run_name="quality", run_time=started)
     for place, (table, results) in enumerate(sorted(suites.items())):
         asset = source.add_table_asset(table, table_name=table, schema_name=OMOP)
         suite = gx.ExpectationSuite(table)
         for one in results:
-            suite.add_expectation(_expectation(one))
+            suite.add_expectation(_expectation(one, keyed))
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(
                 name=table,
@@ -157,11 +162,13 @@ def _verdict(result: Any) -> Verdict:
     # Either of the whole, or by metric.
     each = [raised] if "raised_exception" in raised else list(raised.values())
     failed = [one for one in each if one.get("raised_exception")]
-    error = str(failed[0].get("exception_message")).partition("\n")[0] if failed else None
+    # Its message may repeat a value: the name of the exception is enough.
+    named = _EXCEPTION.search(str(failed[0].get("exception_message"))) if failed else None
+    error = (named[0] if named else "an exception") if failed else None
     return Verdict(result.expectation_config.meta["check"], bool(result.success), error)
 
 
-def _expectation(one: Result) -> Any:
+def _expectation(one: Result, keyed: Container[str]) -> Any:
     """A check as an expectation; of what has no words of its own, as a query that finds no row."""
     gxe, check = _words(), one.check
     said: dict[str, Any] = {"meta": {"check": check.id}, "notes": notes(one)}
@@ -180,7 +187,7 @@ def _expectation(one: Result) -> Any:
         if len(columns) > 1:
             return gxe.ExpectCompoundColumnsToBeUnique(column_list=columns, **said)
         return gxe.ExpectColumnValuesToBeUnique(column=columns[0], **said)
-    query = _over(check, one.threshold)
+    query = _over(check, one.threshold, keyed)
     return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, **{"description": _wanted(one)} | said)
 
 
@@ -231,11 +238,11 @@ def _condition(plain: Plain) -> Any:
     return reduce(and_, each)
 
 
-def _over(check: Check, threshold: float) -> str:
+def _over(check: Check, threshold: float, keyed: Container[str]) -> str:
     """A query that yields one row where a check is over its threshold."""
     over = f"violated > 0 AND (total = 0 OR 100 * violated > {threshold} * total)"
     # The table that it is of is asked for by Great Expectations' own name for it, and no more.
     return (
-        f"SELECT 1 AS over FROM ({query_text(check)}) AS counted (violated, total)"  # noqa: S608
+        f"SELECT 1 AS over FROM ({query_text(check, keyed)}) AS counted (violated, total)"  # noqa: S608
         f" WHERE {over} AND EXISTS (SELECT FROM {{batch}})"
     ).replace("{}", "{{}}")

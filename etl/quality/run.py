@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.quality.check import Check, Declared
-from etl.quality.count import Query, failing, queries
+from etl.quality.count import Query, failing, keyed_tables, queries
 from etl.quality.result import Report, Result
 from etl.quality.thresholds import Thresholds
 from vocabularies.concepts import PLACEHOLDER
@@ -20,6 +20,8 @@ _OF_EMPTY_TABLES = frozenset({"cdmTable", "cdmField", "cdmDatatype", "measurePer
 #: Checks that say something about a column without any value.
 _OF_EMPTY_FIELDS = _OF_EMPTY_TABLES | {"measureValueCompleteness", "isRequired"}
 
+#: SQLSTATE query_canceled: the statement timeout.
+_TOO_LONG = "57014"
 #: Per cent signs stand for themselves.
 _AS_IT_IS = {"no_parameters": True}
 
@@ -63,7 +65,7 @@ def run(
         _prepare(connection)
         types, filled = _catalogue(connection), set(connection.execute(_filled(connection)).scalars())
         there = [one for one in checks if _is_there(one, types) and one.table in filled]
-        source, keyed = _source(connection), frozenset(connection.execute(_KEYED).scalars())
+        source, keyed = _source(connection), keyed_tables(connection)
         unknown = connection.execute(_PLACEHOLDERS, {"placeholder": PLACEHOLDER}).scalar_one()
         connection.execute(_TIMEOUT, {"ms": str(max(1, int(timeout * 1000)))})
         found = _Found()
@@ -107,23 +109,29 @@ def _count(connection: Connection, query: Query, found: _Found) -> None:
         with connection.begin_nested():
             row = connection.exec_driver_sql(query.sql, execution_options=_AS_IT_IS).one()
     except DBAPIError as error:
-        if len(query.checks) > 1:
-            # One of them is at fault: each is asked for on its own.
-            for check in query.checks:
-                for one in queries((check,)):
-                    _count(connection, one, found)
-            return
-        found.errors[query.checks[0].id] = _refusal(error)
+        _refused(connection, query, found, error)
         return
     taken = time.perf_counter() - begun
     for place, check in enumerate(query.checks):
         found.counts[check.id] = Count(row[2 * place], row[2 * place + 1], taken)
 
 
+def _refused(connection: Connection, query: Query, found: _Found, error: DBAPIError) -> None:
+    if error.connection_invalidated:
+        raise error
+    if len(query.checks) > 1 and getattr(error.orig, "pgcode", None) != _TOO_LONG:
+        # One of them is at fault: each is asked for on its own.
+        for check in query.checks:
+            for one in queries((check,)):
+                _count(connection, one, found)
+        return
+    found.errors.update({check.id: _refusal(error) for check in query.checks})
+
+
 def _refusal(error: DBAPIError) -> str:
     """What the database refused, without its words: they may hold a value."""
     code = getattr(error.orig, "pgcode", None)
-    if code == "57014":
+    if code == _TOO_LONG:
         return "it took too long; give it more time with --timeout"
     return f"the database refused it ({type(error.orig).__name__}, SQLSTATE {code})"
 
@@ -229,9 +237,5 @@ _TABLES = text("""
     WHERE relnamespace = 'omop'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname
 """)
 _TIMEOUT = text("SELECT set_config('statement_timeout', :ms, true)")
-_KEYED = text("""
-    SELECT relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
-    WHERE relnamespace = 'omop'::regnamespace AND contype = 'p' AND convalidated
-""")
 _PLACEHOLDERS = text("SELECT count(*) FROM omop.concept WHERE vocabulary_id = :placeholder")
 _SOURCE = text("SELECT * FROM omop.cdm_source")

@@ -14,6 +14,7 @@ from etl.quality.expectations import document
 from etl.quality.result import Report
 from etl.quality.run import run
 from etl.quality.thresholds import Thresholds
+from omop_schema.database import DatabaseUnavailable, translated
 from tests.conftest import engine_on, new_database
 from tests.quality import change, check, fill, result
 
@@ -408,11 +409,25 @@ def test_a_check_that_cannot_be_counted_is_an_error_and_stops_no_other(spoiled: 
 
 def test_a_statement_that_takes_too_long_is_an_error(filled: str) -> None:
     slow = Check("isRequired", "FIELD", "care_site", Rows("pg_sleep(5) IS NULL"), "the test", "care_site_id")
-    quick = Check("isPrimaryKey", "FIELD", "care_site", Rows("FALSE"), "the test", "care_site_name")
+    quick = Check("isRequired", "FIELD", "cdm_source", Rows("FALSE"), "the test", "cdm_holder")
     with engine_on(filled) as engine:
-        report = run(engine, (slow, quick), Thresholds(), timeout=0.1)
+        report = run(engine, (slow, quick), Thresholds(), timeout=1)
     assert [one.status for one in report.results] == ["error", "passed"]
     assert [one.reason for one in report.failed] == ["it took too long; give it more time with --timeout"]
+
+
+def test_a_server_that_goes_away_is_no_error_of_a_check(spoiled: Engine) -> None:
+    def end(_place: int, _of: int) -> None:
+        with spoiled.connect() as other:
+            other.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+
+    with pytest.raises(DatabaseUnavailable), translated():
+        check(spoiled, {"person"}, progress=end)
 
 
 def test_what_is_written_meanwhile_is_not_seen(spoiled: Engine) -> None:
