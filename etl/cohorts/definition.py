@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
-
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-from sqlglot.tokenizer_core import Token, TokenType
+from typing import TYPE_CHECKING, NamedTuple
 
 from etl.cohorts.errors import CohortError
 from etl.cohorts.header import SQL_TYPES, Header, Parameter
 from etl.cohorts.shapes import Lines, read_shape
+
+if TYPE_CHECKING:
+    # It takes a tenth of a second, and most commands have no cohort.
+    from sqlglot import exp
+    from sqlglot.tokenizer_core import Token
 
 #: What a cohort may read: no real date is there.
 SCHEMAS = ("research", "omop", "omop54", "results")
@@ -24,11 +24,11 @@ SCHEMAS = ("research", "omop", "omop54", "results")
 COLUMNS = ("subject_id", "cohort_start_date", "cohort_end_date")
 
 _FILE = re.compile(r"\s*/\*(?P<header>.*?)\*/(?P<query>.*)", re.DOTALL)
-_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Lock, exp.Command)
 #: It could undo what keeps the query to reading.
 _FORBIDDEN_CALLS = {"set_config"}
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_CANNOT_END_BEFORE_PARAMETER = (TokenType.VAR, TokenType.NUMBER, TokenType.R_PAREN, TokenType.R_BRACKET)
+#: Tokens that a slice can count from.
+_COUNTED_FROM = ("VAR", "NUMBER", "R_PAREN", "R_BRACKET")
 
 
 class Query(NamedTuple):
@@ -104,14 +104,20 @@ def _line_at(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
-def _tokens(read: _Read) -> list[Token]:
+def _tokens(read: _Read) -> "list[Token]":
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
     try:
         return sqlglot.tokenize(read.sql, read="postgres")
     except SqlglotError:
         raise CohortError(f"{read.file}:{read.first}: the query is not SQL: is a quote left open?") from None
 
 
-def _parsed(read: _Read) -> exp.Query:
+def _parsed(read: _Read) -> "exp.Query":
+    import sqlglot
+    from sqlglot import exp
+
     try:
         found = [each for each in sqlglot.parse(read.sql, read="postgres") if each is not None]
     except sqlglot.ParseError as error:
@@ -125,13 +131,16 @@ def _parsed(read: _Read) -> exp.Query:
     return found[0]
 
 
-def _check(read: _Read, query: exp.Query) -> None:
+def _check(read: _Read, query: "exp.Query") -> None:
     for line, objection in _objections(read, query):
         raise CohortError(f"{read.file}:{line}: {objection}")
 
 
-def _objections(read: _Read, query: exp.Query) -> Iterator[tuple[int, str]]:
-    for each in query.find_all(*_WRITES):
+def _objections(read: _Read, query: "exp.Query") -> Iterator[tuple[int, str]]:
+    from sqlglot import exp
+
+    writes = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Lock, exp.Command)
+    for each in query.find_all(*writes):
         yield (
             _line(read, each),
             "a cohort only reads: write a plain SELECT, without INTO, FOR UPDATE or changes",
@@ -153,7 +162,7 @@ def _objections(read: _Read, query: exp.Query) -> Iterator[tuple[int, str]]:
             )
 
 
-def _table(table: exp.Table, ctes: set[str]) -> str | None:
+def _table(table: "exp.Table", ctes: set[str]) -> str | None:
     name, schema = table.name, table.db
     if not schema and name.lower() not in ctes:
         return f"say which schema '{name}' is in: {', '.join(SCHEMAS)}"
@@ -162,19 +171,19 @@ def _table(table: exp.Table, ctes: set[str]) -> str | None:
     return None
 
 
-def _line(read: _Read, node: exp.Expression) -> int:
+def _line(read: _Read, node: "exp.Expression") -> int:
     for each in node.walk():
         if line := each.meta.get("line"):
             return read.first + int(line) - 1
     return read.first
 
 
-def _split(read: _Read, tokens: list[Token]) -> Query:
+def _split(read: _Read, tokens: "list[Token]") -> Query:
     """The query's parts, at the SELECT that stands outside of all parentheses."""
     depth, cut = 0, None
     for token in tokens:
-        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
-        if depth == 0 and token.token_type is TokenType.SELECT:
+        depth += {"L_PAREN": 1, "R_PAREN": -1}.get(token.token_type.name, 0)
+        if depth == 0 and token.token_type.name == "SELECT":
             cut = token.start
             break
     if cut is None:
@@ -196,15 +205,15 @@ def _bound(read: _Read, parameters: list[tuple[str, int, int]], start: int, stop
     return "".join([*parts, read.sql[start:stop].replace("%", "%%")])
 
 
-def _parameters(read: _Read, tokens: list[Token]) -> Iterator[tuple[str, int, int]]:
+def _parameters(read: _Read, tokens: "list[Token]") -> Iterator[tuple[str, int, int]]:
     """Each ``:name`` of the query, with where it begins and ends."""
     used = set()
     for before, colon, name in zip([None, *tokens], tokens, tokens[1:], strict=False):
-        if colon.token_type is not TokenType.COLON or name.start != colon.end + 1:
+        if colon.token_type.name != "COLON" or name.start != colon.end + 1:
             continue
         # In a slice such as [1:n] it stands right behind what it counts from.
         slices = before is not None and before.end + 1 == colon.start
-        if slices and before is not None and before.token_type in _CANNOT_END_BEFORE_PARAMETER:
+        if slices and before is not None and before.token_type.name in _COUNTED_FROM:
             continue
         if not _NAME.fullmatch(name.text):
             continue
