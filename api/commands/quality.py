@@ -31,7 +31,7 @@ from etl.quality.expectations import document
 from etl.quality.generate import checks_of
 from etl.quality.result import Report, Result, Status
 from etl.quality.run import run
-from etl.quality.thresholds import THRESHOLDS, Thresholds, read_thresholds
+from etl.quality.thresholds import THRESHOLDS, Thresholds, default_thresholds, read_thresholds
 
 app = typer.Typer()
 WRONG = 1
@@ -115,7 +115,7 @@ def _thresholds(path: Path | None, folder: Any, checks: tuple[Check, ...]) -> Th
     if path is not None:
         return read_thresholds(path, checks)
     own = folder.joinpath(THRESHOLDS)
-    return read_thresholds(own, checks) if own.is_file() else Thresholds()
+    return read_thresholds(own, checks) if own.is_file() else default_thresholds()
 
 
 def _chosen(

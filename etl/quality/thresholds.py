@@ -10,6 +10,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from etl.mapping.folder import Keys, lines_of
 from etl.quality.check import KINDS, Check
+from etl.setup import DEFAULT_MAPPING
 
 Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
 #: The file of a mapping folder.
@@ -68,6 +69,12 @@ class Thresholds(_Shape):
     def why(self, check: Check) -> str | None:
         """The reason of the override that counts, if one does."""
         return next((one.why for one in reversed(self.overrides) if one.fits(check)), None)
+
+
+def default_thresholds() -> Thresholds:
+    """For a mapping without thresholds of its own: the shipped ones by check, and none of their overrides."""
+    shipped = DEFAULT_MAPPING.joinpath(THRESHOLDS).read_text(encoding="utf-8")
+    return Thresholds(defaults=YAML(typ="safe").load(shipped)["defaults"])
 
 
 def read_thresholds(path: Traversable, checks: Iterable[Check]) -> Thresholds:

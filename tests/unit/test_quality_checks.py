@@ -17,7 +17,7 @@ from etl.quality.generate import all_checks
 from etl.quality.limits import Limits, constants, origins, widest
 from etl.quality.offline import make_offline
 from etl.quality.result import Report, Result
-from etl.quality.thresholds import ThresholdError, Thresholds, read_thresholds
+from etl.quality.thresholds import ThresholdError, Thresholds, default_thresholds, read_thresholds
 from etl.quality.values import Numbered
 from etl.setup import DEFAULT_MAPPING, SHIPPED
 from omop_schema.vocabulary import concept
@@ -168,6 +168,13 @@ def test_the_last_override_about_a_check_counts(tmp_path: Path) -> None:
     assert found.of(BY_ID["concept_unitrequired_measurement_unit_concept_id_44793131"]) == 5
     assert found.of(BY_ID["field_isprimarykey_note_note_id"]) == 0
     assert Thresholds(defaults={"isRequired": 1.5}).of(BY_ID["field_isrequired_note_note_id"]) == 1.5
+
+
+def test_a_mapping_without_thresholds_has_those_by_check() -> None:
+    found = default_thresholds()
+    assert found.of(BY_ID["field_measurevaluecompleteness_note_note_title"]) == 100
+    assert found.of(BY_ID["table_measurepersoncompleteness_observation_period"]) == 100
+    assert found.of(BY_ID["field_isrequired_note_note_id"]) == 0
 
 
 @pytest.mark.parametrize(
