@@ -114,9 +114,11 @@ def _series(values: list[Any], kind: str) -> "pd.Series[Any]":
 
 def _query(table: TableOne, columns: list[str]) -> str:
     said = "".join(f', seen."{name}"' for name in columns)
+    # The view is made for all patients at once: made for each member, it would take hours.
     return (
+        f"WITH seen AS MATERIALIZED (SELECT * FROM {table.view}) "
         f"SELECT subject_id, cohort_start_date, cohort_end_date{said} FROM results.cohort "
-        f'LEFT JOIN {table.view} AS seen ON seen."{table.person}" = subject_id '
+        f'LEFT JOIN seen ON seen."{table.person}" = subject_id '
         "WHERE cohort_definition_id = :id ORDER BY subject_id, cohort_start_date"
     )
 

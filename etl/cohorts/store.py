@@ -76,6 +76,8 @@ def _fill(connection: Connection, own: int, drawn: Drawn) -> None:
     connection.execute(_ADD_PERIODS, periods)
     steps = {"id": own, "persons": list(drawn.reached), "steps": list(drawn.reached.values())}
     connection.execute(_ADD_STEPS, steps)
+    # Who joins views to a cohort whose size PostgreSQL does not know may wait for hours.
+    connection.execute(_ANALYSE)
 
 
 def _syntax(definition: Definition, name: str, said: Mapping[str, str]) -> str:
@@ -125,6 +127,7 @@ _ADD_PERIODS = text("""
       FROM unnest(CAST(:subjects AS bigint[]), CAST(:starts AS date[]), CAST(:ends AS date[]))
            AS drawn (subject_id, start, stop)
 """)
+_ANALYSE = text("ANALYZE results.cohort, results.cohort_step")
 _ADD_STEPS = text("""
     INSERT INTO results.cohort_step (cohort_definition_id, person_id, steps)
     SELECT :id, person_id, steps

@@ -158,12 +158,13 @@ def natural(level: str) -> list[tuple[int, int | str]]:
 
 def _statement(table: TableOne, types: Mapping[str, str]) -> str:
     """One row with one document: the names in it are checked, or were read from the database."""
-    columns = ", ".join(f'seen."{each.column}"' for each in table.variables)
+    columns = ", ".join(f'"{each.column}"' for each in table.variables)
     parts = [f"'{each.column}', {_variable(each, types[each.column])}" for each in table.variables]
+    # A view of patients is made for all of them at once: made for each member, it would take hours.
     return (
         "WITH member AS (SELECT DISTINCT subject_id FROM results.cohort WHERE cohort_definition_id = :id), "
-        f"known AS MATERIALIZED (SELECT {columns} FROM member "
-        f'LEFT JOIN {table.view} AS seen ON seen."{table.person}" = member.subject_id) '
+        f'seen AS MATERIALIZED (SELECT "{table.person}" AS person, {columns} FROM {table.view}), '
+        "known AS MATERIALIZED (SELECT seen.* FROM member LEFT JOIN seen ON person = subject_id) "
         f"SELECT jsonb_build_object('persons', (SELECT count(*) FROM known), {', '.join(parts)})"
     )
 
