@@ -125,6 +125,79 @@ NEGATIVE = {
 }  # fmt: skip
 
 
+def a_series(patient: str) -> list[dict[str, Any]]:
+    uid = f"2.25.{sum(map(ord, patient))}"
+    return [
+        {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "Modality": "MR", "daysAfterBaseline": 1}
+    ]
+
+
+def course(
+    form: str, site: str, psa: float, lesions: list[dict[str, Any]], *records: dict[str, Any]
+) -> dict[str, Any]:
+    """A form with these follow-up records."""
+    return bare("", useCaseType=form, site=site, lesions=lesions, followUp=list(records)) | {
+        "clinicalBaselineData": {
+            "age": int(psa) + 50,
+            "psa": [{"totalPSAvalue": psa, "psadate": "2021-07-11", "baseline": True}],
+        },
+        "biopsyInfo": {"biopsyPerformed": True, "biopsyPositive": True},
+        "prostatectomyInfo": {"prostatectomyPerformed": True},
+    }
+
+
+#: One tells of a relapse; the other ends earlier, says that there was none, and grades and scores no lesion.
+COURSE_OPERATED = course(
+    "1+2+5+9", "FORTH", 5.0, [{"gleason1": 4, "gleason2": 3, "PI-RADS": 4}, {"gleason1": 3}],
+    {"biochemicalRelapse": True, "psa": [{"totalPSAvalue": 0.5, "psadate": "2022-07-11"}]},
+    {"biochemicalRelapse": True, "psa": [{"totalPSAvalue": 1.5, "psadate": "2023-07-11"}]},
+)  # fmt: skip
+COURSE_WATCHED = course(
+    "1+2+8+9", "HULAFE", 8.0, [{"gleason1": 5}],
+    {"biochemicalRelapse": False, "psa": [{"totalPSAvalue": 0.1, "psadate": "2022-01-11"}]},
+)  # fmt: skip
+
+
+def final(**changes: Any) -> dict[str, Any]:
+    return {"finalDiagnosis": {"monthsFinalDiagnosis": 1, **changes}}
+
+
+def following(*records: dict[str, Any]) -> dict[str, Any]:
+    return {"useCaseType": "1", "followUp": list(records), "lesions": [], "finalDiagnosis": {}}
+
+
+#: Patients of whom one thing is said, by their names.
+STATED = {
+    name: bare(name, dicom=a_series(name), **said)
+    for name, said in {
+        "one pattern": {"lesions": [{"gleason1": 3}, {"gleason2": 5}, {"gleason1": 3, "gleason2": 3}]},
+        "only one pattern": {"lesions": [{"gleason1": 3}]},
+        "MX in words": final(M="MX", metastasisOther="skin"),
+        "M0 and a site": final(M="cM0", metastasis=["Bone"]),
+        "M0": final(M="cM0"),
+        "empty record": following({}),
+        "empty and not": following({}, {"fupMRINegative": True}),
+        "only a date": following({"psa": [{"psadate": "2022-07-11"}]}),
+        "cTX": {"imagingInfo": {"daysAfterBaselineMRI": 0, "MRIPositive": False, "stage": {"T": "cTX"}}},
+        "no to all": {
+            "biopsyInfo": {"biopsyPerformed": False}, "prostatectomyInfo": {"prostatectomyPerformed": False},
+        },
+    }.items()
+}  # fmt: skip
+
+
+def load_together(engine: Engine, *documents: dict[str, Any]) -> None:
+    """As one upload, in this order."""
+    plan = prepare(engine)
+    stream = BytesIO(b"\n".join(map(orjson.dumps, documents)))
+    with engine.connect() as connection:
+        result = ingest_stream(
+            connection, plan, Validator(plan.schema), stream, documents[0]["patientID"],
+            Sender("tester", None), lines=True,
+        )  # fmt: skip
+    assert result.outcome == "loaded", result.rejections
+
+
 def load(engine: Engine, *documents: dict[str, Any]) -> None:
     plan = prepare(engine)
     for number, document in enumerate(documents):
@@ -140,8 +213,18 @@ def load(engine: Engine, *documents: dict[str, Any]) -> None:
 def views(server_url: str, template_database: str) -> Iterator[Engine]:
     """A database with the cases of this page; tests only read."""
     with new_database(server_url, template_database) as url, engine_on(url) as engine:
-        every = [FULL | {"patientID": f"full {form}", "useCaseType": form} for form in BY_FORM]
+        every = [
+            FULL | {"patientID": f"full {form}", "useCaseType": form, "dicom": a_series(form)}
+            for form in BY_FORM
+        ]
         load(engine, *every, bare("bare"), NEGATIVE, *two_forms())
+        # One upload gives its cases their numbers in the order of its forms: 1+2+5+9 comes before 1+2+8+9.
+        for patient, forms in (
+            ("course", (COURSE_OPERATED, COURSE_WATCHED)), ("back", (COURSE_WATCHED, COURSE_OPERATED)),
+        ):  # fmt: skip
+            said = {"patientID": patient, "dicom": a_series(patient)}
+            load_together(engine, *(form | said for form in forms))
+        load_together(engine, *STATED.values())
         yield engine
 
 
@@ -276,6 +359,107 @@ def test_of_two_forms_the_newest_case_that_knows_counts(views: Engine) -> None:
     assert plain(row) == FULL_PATIENT | NO_TREATMENT | NO_FINAL | newer
 
 
+@pytest.mark.parametrize(("patient", "newest"), [("course", COURSE_WATCHED), ("back", COURSE_OPERATED)])
+def test_of_two_forms_in_one_upload_the_last_document_is_the_newest(
+    views: Engine, patient: str, newest: dict[str, Any]
+) -> None:
+    (row,) = rows(views, "patient", patient)
+    baseline = newest["clinicalBaselineData"]
+    expected = (newest["site"], baseline["age"], baseline["psa"][0]["totalPSAvalue"], len(newest["lesions"]))
+    assert (row["site"], row["age"], float(row["psa"]), row["lesions"]) == expected
+
+
+@pytest.mark.parametrize("patient", ["course", "back"])
+def test_what_one_form_tells_of_the_course_another_does_not_take_back(views: Engine, patient: str) -> None:
+    (row,) = rows(views, "patient", patient)
+    assert (row["is_relapsed"], row["relapse_days"], row["last_follow_up_days"], row["follow_ups"]) == (
+        True, 365, 730, 3,
+    )  # fmt: skip
+    assert (row["gleason1"], row["gleason2"], row["isup_grade"], row["pi_rads"]) == (4, 3, 3, 4)
+    assert row["has_cancer"]
+
+
+@pytest.mark.parametrize(
+    ("patient", "grades", "worst"),
+    [("one pattern", [None, None, 1], (3, 3, 1)), ("only one pattern", [None], (None, None, None))],
+)
+def test_a_lesion_with_one_pattern_has_no_grade(
+    views: Engine, patient: str, grades: list[int | None], worst: tuple[int | None, ...]
+) -> None:
+    found = sorted(rows(views, "lesion", patient), key=lambda row: row["lesion_number"])
+    assert [row["isup_grade"] for row in found] == grades
+    (row,) = rows(views, "patient", patient)
+    assert (row["gleason1"], row["gleason2"], row["isup_grade"]) == worst
+    assert row["has_cancer"] is (worst[0] is not None)
+
+
+@pytest.mark.parametrize(
+    ("patient", "metastatic", "days"),
+    [("MX in words", True, 31), ("M0 and a site", True, 31), ("M0", False, None)],
+)
+def test_a_site_of_metastasis_tells_also_in_words(
+    views: Engine, patient: str, metastatic: bool, days: int | None
+) -> None:
+    (row,) = rows(views, "patient", patient)
+    assert (row["is_metastatic"], row["metastatic_days"]) == (metastatic, days)
+
+
+@pytest.mark.parametrize(
+    ("patient", "records", "days"),
+    [("empty record", 0, None), ("empty and not", 1, 366), ("only a date", 1, 365)],
+)
+def test_a_record_that_says_nothing_is_none(
+    views: Engine, patient: str, records: int, days: int | None
+) -> None:
+    (row,) = rows(views, "patient", patient)
+    assert (row["follow_ups"], row["last_follow_up_days"]) == (records, days)
+    assert len(rows(views, "follow_up", patient)) == records
+
+
+def test_no_and_not_recorded_are_both_false_and_comments_say_so(views: Engine) -> None:
+    (said,) = rows(views, "patient", "no to all")
+    (silent,) = rows(views, "patient", "negative")
+    for column in ("has_biopsy", "has_prostatectomy"):
+        assert (said[column], silent[column]) == (False, False)
+    query = text(
+        "SELECT attrelid::regclass || '.' || attname, col_description(attrelid, attnum)"
+        " FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+        " WHERE relnamespace = 'research'::regnamespace AND relkind = 'v' AND attname LIKE 'has\\_%'"
+        " AND relname <> 'series'"
+    )
+    with views.connect() as connection:
+        comments = dict(connection.execute(query).all())  # type: ignore[arg-type]
+    assert len(comments) > 10
+    assert [name for name, one in comments.items() if " false: " not in f" {one}"] == []
+
+
+def test_a_person_of_another_mapping_alone_is_no_patient(lake: Engine) -> None:
+    load(lake, bare("bare"))
+    with lake.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO omop.person SELECT (jsonb_populate_record(person,"
+                " jsonb_build_object('person_id', person_id + 1000))).* FROM omop.person"
+            )
+        )
+    with lake.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM research.patient")).scalar_one() == 1
+
+
+def test_series_say_of_patients_what_patients_do(views: Engine) -> None:
+    """Of every patient who has any, grades of follow-ups and unknown stages among them."""
+    shared = "psa, gleason1, gleason2, gleason_score, isup_grade, clinical_t, use_cases, site, age"
+    differ = text(
+        f"SELECT person_id, {shared} FROM research.series"
+        f" EXCEPT SELECT person_id, {shared} FROM research.patient"
+    )
+    with views.connect() as connection:
+        assert (
+            connection.execute(text("SELECT count(DISTINCT person_id) FROM research.series")).scalar_one() > 3
+        )
+        assert connection.execute(differ).all() == []
+
+
 def test_lesions(views: Engine) -> None:
     found = rows(views, "lesion", "full 1+2+5+7b+9")
     ids = [row.pop("lesion_id") for row in found]
@@ -336,10 +520,12 @@ def test_follow_ups(views: Engine) -> None:
     empty = dict.fromkeys(found[0]) | {"has_mri": False, "has_biopsy": False, "lesions": 0, "psa_values": 0}
     assert found == [
         empty | {"follow_up_number": 1, "days": 365, "is_psa_normal": True, "psa": 0.1, "psa_values": 1,
+                 "psa_days": 365,
                  "is_relapsed": False},
         empty | {
             "follow_up_number": 2, "days": 730, "mri_days": 700, "biopsy_days": 710, "is_psa_normal": False,
-            "psa": 1.4, "psa_values": 2, "is_relapsed": True, "has_mri": True, "is_mri_negative": False,
+            "psa": 1.4, "psa_values": 2, "psa_days": 730, "is_relapsed": True,
+            "has_mri": True, "is_mri_negative": False,
             "likelihood_of_progression": 4, "has_biopsy": True, "biopsy_type": "In-Bore",
             "biopsy_type_concept_id": 2000000005, "biopsy_type_concept": "In-Bore Biopsy",
             "is_biopsy_negative": True,

@@ -4,33 +4,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from itertools import pairwise
-from typing import Literal, NamedTuple, TypeVar
+from typing import TypeVar
 
-from etl.mapping import bound, walk
+from etl.mapping import bound
 from etl.mapping.findings import Finding, MappingError, finding
 from etl.mapping.folder import FolderReader, SourceFile
 from etl.mapping.paths import ITEM, Segments, absolute, resolve
+from etl.mapping.views.codes import CODED, Codes, codes_of, slot
 from etl.mapping.views.language import VIEW, Column, Items, Pick, Take, View
 
 #: The folder of the files in a mapping folder.
 RESEARCH = "research"
-_CODED: tuple[Literal["concept", "value"], ...] = ("concept", "value")
 #: What the rows of each kind are known by; no column may have one of these names.
 KEYS = {"person": ("person_id",), "case": ("person_id", "case_id")}
 PHASE = "phase"
 #: What a database takes as a name without quotes has no more.
 _LONGEST = 63
 _Text = TypeVar("_Text", bound=str)
-
-
-class Codes(NamedTuple):
-    """The form's own words, in the order of their map, each with the concept that it became."""
-
-    take: Literal["concept", "value"]
-    """Where the concepts are."""
-    raw: bool
-    """Whether the rows hold the words too, as recorded."""
-    words: tuple[tuple[bound.Key, int | str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +60,8 @@ class BoundView:
     """The lists that rows are items of, each with its phase; one, (), where rows are of persons or cases."""
     levels: tuple[tuple[str, str], ...]
     """Keys of lists, and the column with the place in it."""
+    never_alone: tuple[str, ...]
+    """Names of rules whose rows alone are no row of the view."""
     mapping: bound.Bound = field(repr=False)
 
     @property
@@ -130,7 +122,16 @@ class _Binder:
             if key not in known:
                 self._report("unknown-path", f"no list '{key}' holds these rows", "row", "numbers", key)
         self._names_once(columns, [name for _, name in levels])
-        return BoundView(self.name, self.told, columns, self.scopes, levels, self.mapping)
+        alone = self._never_alone(columns)
+        return BoundView(self.name, self.told, columns, self.scopes, levels, alone, self.mapping)
+
+    def _never_alone(self, columns: Iterable[BoundColumn]) -> tuple[str, ...]:
+        names = self.told.row.never_alone if isinstance(self.told.row, Items) else ()
+        known = {rule.name for column in columns for rule in column.rules}
+        for name in names:
+            if name not in known:
+                self._report("broken-reference", f"no column takes rows of '{name}'", "row", "never_alone")
+        return names
 
     def _names_once(self, columns: Iterable[BoundColumn], levels: Iterable[str]) -> None:
         keys = KEYS["person" if self.told.row == "person" else "case"]
@@ -175,7 +176,7 @@ class _Binder:
         for one in visits:
             if one not in self.rules:
                 self._report("broken-reference", f"there is no visit '{one[6:]}'", *keys, "at")
-        codes = _codes(rules)
+        codes = codes_of(rules)
         takes = _each(told.take) or (_default(rules, codes),)
         for take in takes if rules else ():
             self._fits(name, told, take, rules, codes)
@@ -219,7 +220,7 @@ class _Binder:
         if take == "code" and codes is None:
             message = f"'{name}': the form's word does not follow from the rows; take 'concept' or 'value'"
             self._report("wrong-type", message, "columns", name)
-        if ranked(told) and codes and take in _CODED and take != codes.take:
+        if ranked(told) and codes and take in CODED and take != codes.take:
             message = f"'{name}': its highest is that of '{codes.take}', by the order of the map"
             self._report("wrong-type", message, "columns", name)
         for rule in rules:
@@ -230,23 +231,6 @@ class _Binder:
     def _report(self, kind: str, message: str, *keys: str | int) -> None:
         place = self.file.place(*keys)
         self.findings.append(finding(kind, place.file, place.line, message))
-
-
-def slot(rule: bound.BoundRule, take: Take) -> str | None:
-    """The column of a rule's table that ``take`` reads."""
-    target = rule.target
-    match take:
-        case "concept":
-            return target.concept_column
-        case "value":
-            return "episode_object_concept_id" if target.table == "episode" else target.column("value")
-        case "number" | "text":
-            return target.column(take)
-        case "id" | "found" | "count":
-            return target.id_column
-        case "days" | "date":
-            return next((one for one in target.dates("start") if one.endswith("_date")), None)
-    return None
 
 
 def ranked(told: Column) -> bool:
@@ -279,26 +263,3 @@ def _lists(scope: Segments) -> list[str]:
 def _default(rules: tuple[bound.BoundRule, ...], codes: Codes | None) -> Take:
     numbers = rules and all(slot(rule, "number") in rule.columns for rule in rules)
     return "number" if numbers else "code" if codes else "concept"
-
-
-def _codes(rules: tuple[bound.BoundRule, ...]) -> Codes | None:
-    """What the form's words became, where that can be told from the rows: the same for all the rules."""
-    found = {_codes_of(rule) for rule in rules}
-    return found.pop() if len(found) == 1 else None
-
-
-def _codes_of(rule: bound.BoundRule) -> Codes | None:
-    raw = rule.columns.get(rule.target.column("raw_value") or "")
-    for take in _CODED:
-        node = rule.columns.get(slot(rule, take) or "")
-        tables = {one.table for one in walk.conditions(node, bound.Translate)}
-        if len(tables) != 1:
-            continue
-        (words,) = tables
-        if isinstance(raw, bound.Raw) and all(isinstance(word, str) for word, _ in words):
-            return Codes(take, True, words)
-        targets = [target for _, target in words]
-        others = {one.value for one in walk.conditions(node, bound.Constant)}
-        if len(set(targets)) == len(targets) and not others & {*targets}:
-            return Codes(take, False, words)
-    return None

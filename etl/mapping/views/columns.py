@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 
 from etl.mapping import bound
-from etl.mapping.views.bind import BoundColumn, BoundView, Codes, slot
+from etl.mapping.views.bind import BoundColumn, BoundView
+from etl.mapping.views.codes import Codes, slot
 from etl.mapping.views.language import Take
 from etl.mapping.views.write import among, case, quoted
 
-#: A text that sorts as the number does: of ids, which are never negative.
-_AS_TEXT = "lpad(row_id::text, 19, '0') COLLATE \"C\""
+#: What the newest row is known by: the document that its case was loaded from, and then its own id.
+_DOCUMENT = "coalesce(document_id, 0)"
+#: A text that sorts as the two do: ids are never negative.
+_AS_TEXT = f"(lpad({_DOCUMENT}::text, 19, '0') || lpad(row_id::text, 19, '0')) COLLATE \"C\""
 
 
 def aggregates(view: BoundView, column: BoundColumn, numbers: Mapping[str, int]) -> Iterator[str]:
@@ -33,10 +36,15 @@ def _aggregate(view: BoundView, column: BoundColumn, take: Take, where: str) -> 
     kept = f"FILTER (WHERE {where} AND {said} IS NOT NULL)"
     if column.pick == "all":
         return f"array_agg({said}) {kept}"
-    # The newest: ids begin with the number of the case.
     if _textual(column, take):
         return f'(max(ARRAY[{_AS_TEXT}, {said}::text]) {kept})[2] COLLATE "default"'
-    return f"(max(ARRAY[row_id, {said}]) {kept})[2]"
+    return f"(max(ARRAY[{_DOCUMENT}, row_id, {said}]) {kept})[3]"
+
+
+def goes_by_newest(view: BoundView) -> bool:
+    """Whether a column asks which document is the newest."""
+    picked = (one for one in view.columns if one.pick == "newest")
+    return view.of_person and any({*one.takes} - {"found", "count"} for one in picked)
 
 
 def _where(column: BoundColumn, numbers: Mapping[str, int]) -> str:

@@ -57,6 +57,9 @@ class Items(Shape):
     numbers: dict[str, Name] = Field(
         default={}, description="By the key of a list: the column with the item's place in it, from 1"
     )
+    never_alone: tuple[str, ...] = Field(
+        default=(), description="Rules of columns that make no row of the view by themselves"
+    )
 
 
 class View(Shape):
@@ -69,7 +72,8 @@ class View(Shape):
         ],
         Discriminator(_several),
     ] = Field(
-        description="person: one row each, of each column the newest case that records it; case; or items"
+        description="person: one row each, of each column the case with the newest document among those"
+        " that record it; case; or items"
     )
     columns: dict[Name, Column] = Field(min_length=1)
 

@@ -6,7 +6,8 @@ from itertools import groupby, pairwise
 from etl.identity import CASE_SHIFT, ITEM_BITS, LEVEL_BITS, MAX_RULE
 from etl.mapping import bound
 from etl.mapping.paths import ITEM, Segments, depth
-from etl.mapping.views.bind import PHASE, BoundView, slot
+from etl.mapping.views.bind import PHASE, BoundView
+from etl.mapping.views.codes import slot
 from etl.mapping.views.language import Take
 from etl.mapping.views.write import among, by_number, listed, quoted
 

@@ -1,6 +1,6 @@
 -- The patients of the prostate forms, one row each. `oncolake init` creates it.
 -- What forms record once is in research.patient_record, which follows from the mapping: here it stands together with
--- lesions, follow-ups and OMOP's own row of the person.
+-- lesions, follow-ups and OMOP's own row of the person. Persons of whom no such form tells are no rows.
 CREATE OR REPLACE VIEW research.patient AS
 SELECT person.person_id,
        site.care_site_name AS site,
@@ -45,12 +45,12 @@ SELECT person.person_id,
        told.pathological_n,
        told.pathological_n_concept_id,
        told.pathological_n_concept,
-       coalesce(lesion.lesions, 0) AS lesions,
-       lesion.worst[3] AS gleason1,
-       lesion.worst[2] - lesion.worst[3] AS gleason2,
-       lesion.worst[2] AS gleason_score,
-       lesion.worst[1] AS isup_grade,
-       lesion.pi_rads,
+       coalesce(lesion.counted[2], 0)::integer AS lesions,
+       lesion.worst[4]::integer AS gleason1,
+       (lesion.worst[3] - lesion.worst[4])::integer AS gleason2,
+       lesion.worst[3]::integer AS gleason_score,
+       lesion.worst[2]::integer AS isup_grade,
+       lesion.scored[2]::integer AS pi_rads,
        told.disease_concept_ids,
        told.disease_concepts,
        told.margins,
@@ -60,7 +60,7 @@ SELECT person.person_id,
        told.is_in_seminal_vesicle,
        coalesce(
            array_remove(told.disease_concept_ids, 4115735) <> '{}' -- Lesion of prostate
-           OR lesion.is_graded
+           OR lesion.worst IS NOT NULL
            OR told.pathological_t NOT IN ('pTX', 'pT0')
            OR told.pathological_n = 'pN1', false) AS has_cancer,
        metastatic.is_metastatic,
@@ -88,46 +88,45 @@ SELECT person.person_id,
        told.eortc_q53,
        told.eortc_q54,
        told.eortc_q55,
-       coalesce(followed.counted[2], 0)::integer AS follow_ups,
-       followed.counted[3]::integer AS last_follow_up_days,
-       followed.relapse[2] = 1 AS is_relapsed,
-       followed.relapse[3]::integer AS relapse_days,
-       followed.progression[2]::integer AS likelihood_of_progression
+       coalesce(followed.records, 0)::integer AS follow_ups,
+       followed.last_days AS last_follow_up_days,
+       followed.is_relapsed,
+       followed.relapse_days,
+       followed.progression AS likelihood_of_progression
   FROM omop.person AS person
+  JOIN research.patient_record AS told ON told.person_id = person.person_id
   LEFT JOIN omop.care_site AS site ON site.care_site_id = person.care_site_id
   LEFT JOIN omop.observation_period AS period ON period.person_id = person.person_id
-  LEFT JOIN research.patient_record AS told ON told.person_id = person.person_id
   LEFT JOIN (
-        -- Two forms tell of the same lesions: those of the newest case count.
-        SELECT DISTINCT ON (person_id)
-               person_id,
-               count(*)::integer AS lesions,
-               max(pi_rads) AS pi_rads,
-               max(ARRAY[isup_grade, gleason_score, gleason1]) FILTER (WHERE isup_grade IS NOT NULL) AS worst,
-               bool_or(bool_or(isup_grade IS NOT NULL)) OVER (PARTITION BY person_id) AS is_graded
-          FROM research.lesion
-         WHERE phase = 'baseline'
-         GROUP BY person_id, case_id
-         ORDER BY person_id, case_id DESC
-       ) AS lesion ON lesion.person_id = person.person_id
-  LEFT JOIN (
-        -- Each an array that begins with the case, so that the newest case that knows is the highest.
-        SELECT person_id,
-               max(ARRAY[case_id, records, last_days]) AS counted,
-               max(ARRAY[case_id, is_relapsed::integer, relapse_days]) FILTER (WHERE is_relapsed IS NOT NULL)
-                   AS relapse,
-               max(ARRAY[case_id, progression]) FILTER (WHERE progression IS NOT NULL) AS progression
+        -- Two forms tell of the same lesions, so that those of one count. Each an array that begins with the place
+        -- of the document, so that the newest that knows is the highest.
+        SELECT by_case.person_id,
+               max(ARRAY[document_id, lesions]) AS counted,
+               max(ARRAY[document_id, pi_rads]) FILTER (WHERE pi_rads IS NOT NULL) AS scored,
+               max(document_id || worst) FILTER (WHERE worst IS NOT NULL) AS worst
           FROM (
                 SELECT person_id,
                        case_id,
-                       count(*) AS records,
-                       max(days) AS last_days,
-                       bool_or(is_relapsed) AS is_relapsed,
-                       min(days) FILTER (WHERE is_relapsed) AS relapse_days,
-                       max(likelihood_of_progression) AS progression
-                  FROM research.follow_up
+                       count(*) AS lesions,
+                       max(pi_rads)::bigint AS pi_rads,
+                       max(ARRAY[isup_grade, gleason_score, gleason1]::bigint[])
+                           FILTER (WHERE isup_grade IS NOT NULL) AS worst
+                  FROM research.lesion
+                 WHERE phase = 'baseline'
                  GROUP BY person_id, case_id
                ) AS by_case
+          JOIN omop.loaded_case USING (case_id)
+         GROUP BY by_case.person_id
+       ) AS lesion ON lesion.person_id = person.person_id
+  LEFT JOIN (
+        -- What one form tells of the course, another does not take back.
+        SELECT person_id,
+               count(*) AS records,
+               max(days) AS last_days,
+               bool_or(is_relapsed) AS is_relapsed,
+               min(days) FILTER (WHERE is_relapsed) AS relapse_days,
+               max(likelihood_of_progression)::integer AS progression
+          FROM research.follow_up
          GROUP BY person_id
        ) AS followed ON followed.person_id = person.person_id
  CROSS JOIN LATERAL (
@@ -137,13 +136,13 @@ SELECT person.person_id,
        ) AS served
  CROSS JOIN LATERAL (
         SELECT CASE
-               WHEN told.clinical_m IN ('cM1', 'cM1a', 'cM1b', 'cM1c') OR told.metastases IS NOT NULL THEN true
-               WHEN told.clinical_m = 'cM0' THEN false
+               WHEN told.has_metastasis OR told.clinical_m_any && ARRAY['cM1', 'cM1a', 'cM1b', 'cM1c'] THEN true
+               WHEN 'cM0' = ANY (told.clinical_m_any) THEN false
                END AS is_metastatic
        ) AS metastatic;
 
 COMMENT ON VIEW research.patient IS
-    'Patients of the prostate forms, one row each. Of each column the newest case that records it';
+    'Patients of the prostate forms, one row each. Of each column the newest document that records it';
 COMMENT ON COLUMN research.patient.site IS 'site, of the newest document';
 COMMENT ON COLUMN research.patient.use_cases IS 'Those that the patient''s forms serve, such as {1,2,3}: useCaseType';
 COMMENT ON COLUMN research.patient.first_date IS
@@ -153,29 +152,32 @@ COMMENT ON COLUMN research.patient.age IS
     'Years at baseline, of the newest document: clinicalBaselineData.age';
 COMMENT ON COLUMN research.patient.psa_density IS
     'ng/mL for each mL of the gland: clinicalBaselineData.psa.totalPSAvalue, clinicalBaselineData.prostateVolume';
-COMMENT ON COLUMN research.patient.lesions IS 'Lesions at baseline, of the newest case that has any: lesions';
+COMMENT ON COLUMN research.patient.lesions IS 'Lesions at baseline, of the newest document that has any: lesions';
 COMMENT ON COLUMN research.patient.gleason1 IS
-    'Primary pattern of the worst lesion at baseline, by grade group, then score: lesions.gleason1';
+    'Primary pattern of the worst lesion at baseline, by grade group, then score, of the newest document that '
+    'grades any: lesions.gleason1';
 COMMENT ON COLUMN research.patient.gleason2 IS 'Secondary pattern of the same lesion: lesions.gleason2';
 COMMENT ON COLUMN research.patient.gleason_score IS 'Sum of the two patterns';
 COMMENT ON COLUMN research.patient.isup_grade IS
-    'Grade group of the same lesion, 1 to 5: up to 6, 3+4, 4+3, 8, 9 or 10';
-COMMENT ON COLUMN research.patient.pi_rads IS 'The highest of the lesions at baseline: lesions.PI-RADS';
+    'Grade group of the same lesion, 1 to 5: up to 6, 3+4, 4+3, 8, 9 or 10. Follow-ups are in research.lesion';
+COMMENT ON COLUMN research.patient.pi_rads IS 'The highest of the lesions at baseline, of the newest document that scores any: lesions.PI-RADS';
 COMMENT ON COLUMN research.patient.has_cancer IS
     'Pathology confirms it: a carcinoma class or positive biopsy, at baseline or in a follow-up, a Gleason score or '
-    'a stage of the specimen at baseline. false: nothing does';
+    'a stage of the specimen at baseline, in any form. false: none does';
 COMMENT ON COLUMN research.patient.is_metastatic IS
-    'cM1 or a site of metastasis. false: cM0. NULL: MX, or not recorded: finalDiagnosis.M, finalDiagnosis.metastasis';
+    'cM1 or a site of metastasis, in any form. A site goes before cM0. false: cM0. NULL: MX, or not recorded: '
+    'finalDiagnosis.M, finalDiagnosis.metastasis, finalDiagnosis.metastasisOther';
 COMMENT ON COLUMN research.patient.metastatic_days IS
     'Days from the baseline PSA to the final diagnosis that found metastases: finalDiagnosis.monthsFinalDiagnosis';
 COMMENT ON COLUMN research.patient.treatments IS
-    'prostatectomy, radiotherapy, hormonotherapy, as far as there were: prostatectomyInfo, treatment';
-COMMENT ON COLUMN research.patient.is_in_active_surveillance IS 'A form of use case 8 is filled in: useCaseType';
-COMMENT ON COLUMN research.patient.follow_ups IS 'Follow-up records that say something: followUp';
+    'prostatectomy, radiotherapy, hormonotherapy, as far as any form records them: prostatectomyInfo, treatment';
+COMMENT ON COLUMN research.patient.is_in_active_surveillance IS 'A form of use case 8 is filled in. false: none is: useCaseType';
+COMMENT ON COLUMN research.patient.follow_ups IS 'Follow-up records that say something, of all forms together: followUp';
 COMMENT ON COLUMN research.patient.last_follow_up_days IS 'Days from the baseline PSA to the last of them: followUp';
 COMMENT ON COLUMN research.patient.is_relapsed IS
-    'Biochemical relapse in any follow-up record. NULL: none says: followUp.biochemicalRelapse';
+    'Biochemical relapse in any follow-up record of any form. false: those that say anything say no. NULL: none '
+    'says: followUp.biochemicalRelapse';
 COMMENT ON COLUMN research.patient.relapse_days IS
-    'Days from the baseline PSA to the first record with a relapse, by its latest date';
+    'Days from the baseline PSA to the first record with a relapse, of any form, by the record''s latest date';
 COMMENT ON COLUMN research.patient.likelihood_of_progression IS
     'The highest of any follow-up MRI, 1 to 5: followUp.imagingInfo.likelihoodOfProgression';

@@ -1,16 +1,16 @@
 -- Image series with the clinical context of their patients. `oncolake init` creates it.
--- What is said of a patient is computed for all patients at once, and only where a query names its columns.
+-- What is said of a patient is what research.patient says. It is asked only where a query names such a column.
 CREATE OR REPLACE VIEW research.series AS
 SELECT series.person_id,
        site.care_site_name AS site,
        2000 - person.year_of_birth AS age,
-       psa.psa,
-       lesion.gleason1,
-       lesion.gleason2,
-       lesion.gleason1 + lesion.gleason2 AS gleason_score,
-       lesion.isup_grade,
-       stage.clinical_t,
-       form.use_cases,
+       patient.psa,
+       patient.gleason1,
+       patient.gleason2,
+       patient.gleason_score,
+       patient.isup_grade,
+       patient.clinical_t,
+       patient.use_cases,
        series.image_id,
        series.study_instance_uid,
        series.series_instance_uid,
@@ -42,54 +42,9 @@ SELECT series.person_id,
   JOIN omop.person AS person ON person.person_id = series.person_id
   LEFT JOIN omop.care_site AS site ON site.care_site_id = person.care_site_id
   LEFT JOIN (
-        SELECT DISTINCT ON (measurement.person_id) measurement.person_id, value_as_number AS psa
-          FROM omop.measurement
-          JOIN omop.visit_occurrence USING (visit_occurrence_id)
-         WHERE measurement_concept_id = 44793131 -- Total PSA level
-           AND visit_concept_id = 2000000007 -- Baseline Visit
-           AND value_as_number IS NOT NULL
-         ORDER BY measurement.person_id, measurement_id DESC
-       ) AS psa ON psa.person_id = series.person_id
-  LEFT JOIN (
-        SELECT DISTINCT ON (main.person_id)
-               main.person_id,
-               main.value_as_number::integer AS gleason1,
-               next.value_as_number::integer AS gleason2,
-               graded.isup_grade
-          FROM omop.measurement AS main
-          JOIN omop.measurement AS next USING (modifier_of_event_id) -- of the same lesion
-         CROSS JOIN LATERAL (
-                SELECT CASE
-                       WHEN main.value_as_number + next.value_as_number <= 6 THEN 1
-                       WHEN main.value_as_number + next.value_as_number = 8 THEN 4
-                       WHEN main.value_as_number + next.value_as_number >= 9 THEN 5
-                       WHEN main.value_as_number <= 3 THEN 2
-                       ELSE 3
-                       END AS isup_grade) AS graded
-         WHERE main.measurement_concept_id = 4293445 -- Primary Gleason pattern
-           AND next.measurement_concept_id = 4297948 -- Secondary Gleason pattern
-           AND main.value_as_number + next.value_as_number IS NOT NULL
-         ORDER BY main.person_id, graded.isup_grade DESC,
-                  main.value_as_number + next.value_as_number DESC, main.value_as_number DESC
-       ) AS lesion ON lesion.person_id = series.person_id
-  LEFT JOIN (
-        SELECT measurement.person_id,
-               max(source_code COLLATE "C") FILTER (WHERE source_code <> 'cTX') AS clinical_t
-          FROM omop.measurement
-          JOIN omop.source_to_concept_map
-            ON target_concept_id = measurement_concept_id AND source_vocabulary_id = 'prostate.tnm_t'
-          JOIN omop.visit_occurrence USING (visit_occurrence_id)
-         WHERE visit_concept_id = 2000000009 -- Baseline Visit - Imaging
-           AND target_concept_id <> 0
-         GROUP BY measurement.person_id
-       ) AS stage ON stage.person_id = series.person_id
-  LEFT JOIN (
-        SELECT person_id, array_agg(DISTINCT use_case ORDER BY use_case) AS use_cases
-          FROM omop.note
-         CROSS JOIN LATERAL string_to_table(note_text, '+') AS use_case
-         WHERE note_title = 'useCaseType'
-         GROUP BY person_id
-       ) AS form ON form.person_id = series.person_id
+        -- One row a patient as it is, which PostgreSQL has to see to leave it out where no column of it is named.
+        SELECT DISTINCT ON (person_id) * FROM research.patient ORDER BY person_id
+       ) AS patient ON patient.person_id = series.person_id
   LEFT JOIN (
         SELECT series_instance_uid, count(*) AS features
           FROM omop.image_feature
@@ -98,19 +53,10 @@ SELECT series.person_id,
 
 COMMENT ON VIEW research.series IS
     'Image series of the prostate forms with the clinical context of their patients, one row a series';
-COMMENT ON COLUMN research.series.site IS 'site';
-COMMENT ON COLUMN research.series.age IS 'Years at baseline: clinicalBaselineData.age';
-COMMENT ON COLUMN research.series.psa IS
-    'ng/mL at baseline: clinicalBaselineData.psa.totalPSAvalue. With several forms, of the newest case';
-COMMENT ON COLUMN research.series.gleason1 IS
-    'Primary pattern of the lesion with the highest grade, at baseline or in a follow-up: lesions.gleason1';
-COMMENT ON COLUMN research.series.gleason2 IS 'Secondary pattern of the same lesion: lesions.gleason2';
-COMMENT ON COLUMN research.series.gleason_score IS 'Sum of the two patterns';
+COMMENT ON COLUMN research.series.site IS 'site, of the newest document';
+COMMENT ON COLUMN research.series.age IS 'Years at baseline, of the newest document: clinicalBaselineData.age';
 COMMENT ON COLUMN research.series.isup_grade IS
-    'Grade group, 1 to 5: up to 6, 3+4, 4+3, 8, 9 or 10. So 4+3 or more is 3 or more';
-COMMENT ON COLUMN research.series.clinical_t IS
-    'The highest that MRI or biopsy gave at baseline: imagingInfo.stage.T, biopsyInfo.stage.T. cTX does not count';
-COMMENT ON COLUMN research.series.use_cases IS 'Those that the patient''s forms serve: useCaseType, such as {1,2,3}';
+    'Grade group of the patient''s worst lesion at baseline, 1 to 5, as in research.patient. So 4+3 or more is 3 or more';
 COMMENT ON COLUMN research.series.image_id IS 'Key of radiology_image';
 COMMENT ON COLUMN research.series.study_date IS
     'Counted from 2000-01-01, the day of the baseline PSA, where a form says it, else the moved date of the header';
