@@ -18,9 +18,10 @@ app = typer.Typer()
 def refresh(mappings: MappingsOption = None) -> None:
     """Bring the tables of the form's sections, lake.prostate_lesions and so on, up to the newest documents.
 
-    Only cases that changed are taken, each whole; after a change of the form's schema the tables are made
-    anew. Readers wait for nothing. Stopped half-way, run it again: it does what is left. What is withdrawn
-    is gone from the tables without it.
+    Only cases that changed are taken, each whole; readers and uploads do not wait for it. After a change of
+    the form's schema the tables are made anew beside the old ones, and all wait for the moment in which they
+    are swapped. Stopped half-way, run it again: it does what is left. What is withdrawn is gone from the
+    tables without it.
 
     \b
     Example:

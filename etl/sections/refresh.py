@@ -4,32 +4,32 @@ A case's row in the first table says which version of its document is there. Whe
 the case is stale: its rows go out of every table, and those of the newest document come in, in one
 transaction. Readers wait for nobody, and see of each case the old document or the new one.
 
-A document that is withdrawn takes its rows with it at once: the first table refers to ``lake.documents``, and
-the others to the first.
+After a change of the schema the tables are made anew, beside the old ones and filled in the same way. Then
+they take their place, for which all others have to let go for a moment.
+
+A document that is withdrawn takes its rows with it at once, also from tables that are being filled: the first
+table refers to ``lake.documents``, and the others to the first.
 """
 
-import hashlib
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-from psycopg2 import errors
 from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.mapping.bound import Bound
-from etl.sections.shape import Section, SectionsError, sections
-from etl.sections.write import constraints, creations, insertion
+from etl.persist import persist
+from etl.sections.tables import are_right, create, drop, fill, replace, shape_of, there
 from omop_schema import LAKE
 from omop_schema.database import translated
 
-#: Cases that one transaction takes: withdrawals of their documents wait for it.
+#: Cases that one transaction takes: withdrawals wait for it.
 BATCH = 5_000
 #: Where tables are made and filled before they take the place of those of an older schema.
-_BESIDE = "lake_sections"
-#: What the comment of a table ends with: whose it is, and the digest of what all of them look like.
-_TAG = re.compile(r" \(mapping ([^()]+) ([0-9a-f]{12})\)\Z")
+BESIDE = "lake_sections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +53,24 @@ class Sections(NamedTuple):
     """Whether they are as the schema of today has them. If not, a refresh makes them anew."""
 
 
-def refresh(engine: Engine, mapping: Bound, progress: Callable[[int, int], None] | None = None) -> Refreshed:
+#: Told of cases done, and how many there are.
+Progress = Callable[[int, int], None]
+
+
+def refresh(engine: Engine, mapping: Bound, progress: Progress | None = None) -> Refreshed:
     """Bring the tables of a mapping's sections up to the newest documents; make them first where need be.
 
-    ``progress`` is told of cases done, and how many there are. Two refreshes take turns. Raises
-    SectionsError, and DatabaseError when the database is away, full or read-only: whole batches stay.
+    Two refreshes take turns. Raises SectionsError, and DatabaseError when the database is away, full or
+    read-only, or somebody keeps the old tables: whole batches stay, and the next refresh goes on from there.
     """
-    with translated(), engine.connect() as connection:
-        if rebuild(connection, mapping):
-            with connection.begin():
-                held = _count(connection, mapping)
-            return Refreshed(held, held, len(_shape(mapping)), rebuilt=True)
-        done = 0
+    with translated(), engine.connect() as connection, _turn(connection, mapping):
+        anew = _prepare(connection, mapping)
+        done = _take_all(connection, mapping, BESIDE if anew else LAKE, progress)
+        if anew:
+            _swap(connection, mapping)
         with connection.begin():
-            stale = connection.execute(_stale(_shape(mapping)[0].name), _named(mapping)).scalar_one()
-        taken = BATCH
-        # A lake that is written to all the time has always a few more: those are the next refresh's.
-        while taken == BATCH:
-            done += (taken := _batch(connection, mapping))
-            if progress:
-                progress(done, max(stale, done))
-        with connection.begin():
-            return Refreshed(done, _count(connection, mapping), len(_shape(mapping)), rebuilt=False)
+            held = connection.execute(_count(shape_of(mapping)[0].name)).scalar_one()
+        return Refreshed(held if anew else done, held, len(shape_of(mapping)), rebuilt=anew)
 
 
 def make_sections(connection: Connection, mapping: Bound) -> Sections:
@@ -82,151 +78,90 @@ def make_sections(connection: Connection, mapping: Bound) -> Sections:
 
     Those that another version of the schema made are left alone. Raises SectionsError.
     """
-    shape = _shape(mapping)
-    there = _there(connection, mapping)
-    if not there:
-        _create(connection, shape, LAKE)
-        _finish(connection, shape, mapping)
-        there = _there(connection, mapping)
-    return Sections(len(shape), _right(shape, there))
+    shape = shape_of(mapping)
+    found = there(connection, mapping, LAKE)
+    if not found:
+        create(connection, shape, mapping, LAKE)
+        found = there(connection, mapping, LAKE)
+    return Sections(len(shape), are_right(shape, found))
 
 
-def rebuild(connection: Connection, mapping: Bound) -> bool:
-    """Make and fill the tables beside those that are there, then let them take their place.
+def _prepare(connection: Connection, mapping: Bound) -> bool:
+    """Have tables beside those of another schema; whether there is need of them.
 
-    Returns False, and does nothing, where the tables are as the schema has them. One transaction: readers see
-    the old ones until it commits.
+    Those that a refresh which was stopped had begun are gone on with, if they are right.
     """
-    shape = _shape(mapping)
+    shape = shape_of(mapping)
     with connection.begin():
-        _take_turns(connection, mapping)
-        there = _there(connection, mapping)
-        if _right(shape, there):
-            return False
-        connection.execute(text(f"CREATE SCHEMA {_BESIDE}"))
-        _create(connection, shape, _BESIDE, constrained=False)
-        connection.execute(_TAKE)
-        connection.execute(_take(""), _named(mapping))
-        _fill(connection, shape, _BESIDE)
-        _constrain(connection, shape, _BESIDE)
-        _drop(connection, there)
-        for each in shape:
-            _run(connection, f'ALTER TABLE {_BESIDE}."{each.name}" SET SCHEMA {LAKE}')
-        connection.execute(text(f"DROP SCHEMA {_BESIDE}"))
-        _finish(connection, shape, mapping)
-        connection.execute(_LEAVE)
-    return True
+        connection.execute(_BESIDE_TURN)
+        needed = not are_right(shape, there(connection, mapping, LAKE))
+        begun = there(connection, mapping, BESIDE)
+        if not (needed and are_right(shape, begun)):
+            drop(connection, BESIDE, begun)
+            if needed:
+                connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {BESIDE}"))
+                create(connection, shape, mapping, BESIDE)
+            elif begun:
+                connection.execute(_LEAVE_BESIDE)
+    return needed
 
 
-def _batch(connection: Connection, mapping: Bound) -> int:
+def _swap(connection: Connection, mapping: Bound) -> None:
+    """Let the tables that were filled take the place of the old ones, in one transaction."""
+    with connection.begin():
+        connection.execute(_BESIDE_TURN)
+        replace(connection, shape_of(mapping), there(connection, mapping, LAKE), BESIDE)
+        connection.execute(_LEAVE_BESIDE)
+
+
+def _take_all(connection: Connection, mapping: Bound, schema: str, progress: Progress | None) -> int:
+    """Take stale cases, batch by batch; returns how many they were."""
+    with connection.begin():
+        counted = _stale(f'{schema}."{shape_of(mapping)[0].name}"')
+        stale = connection.execute(counted, _named(mapping)).scalar_one()
+    done, taken = 0, BATCH
+    # A lake that is written to all the time has always a few more: those are the next refresh's.
+    while taken == BATCH:
+        done += (taken := persist(partial(_batch, connection, mapping, schema)))
+        if progress:
+            progress(done, max(stale, done))
+    return done
+
+
+def _batch(connection: Connection, mapping: Bound, schema: str) -> int:
     """Take one batch of stale cases; returns how many they were."""
-    shape = _shape(mapping)
+    shape = shape_of(mapping)
+    whole = f'{schema}."{shape[0].name}"'
     with connection.begin():
-        _take_turns(connection, mapping)
+        connection.execute(_NO_WITHDRAWAL)
         connection.execute(_TAKE)
-        cases = connection.execute(_take(shape[0].name), {**_named(mapping), "most": BATCH}).rowcount
+        cases = connection.execute(_take(whole), {**_named(mapping), "most": BATCH}).rowcount
         if cases:
-            connection.execute(_outdated(shape[0].name))
-            _fill(connection, shape, LAKE)
+            connection.execute(_outdated(whole))
+            fill(connection, shape, schema)
         connection.execute(_LEAVE)
     return cases
 
 
-def _shape(mapping: Bound) -> tuple[Section, ...]:
-    told = mapping.folder.mapping
-    return sections(mapping.folder.schema, told.name, (told.case.patient, told.case.form, told.case.site))
-
-
-def _digest(shape: Sequence[Section]) -> str:
-    """Of all that the tables look like: another one means that they have to be made anew."""
-    made = [
-        *(one for each in shape for one in creations(each, LAKE)),
-        *(insertion(each, LAKE) for each in shape),
-    ]
-    return hashlib.sha256("\n".join(made).encode()).hexdigest()[:12]
-
-
-def _right(shape: Sequence[Section], there: Mapping[str, str]) -> bool:
-    return dict.fromkeys((each.name for each in shape), _digest(shape)) == there
-
-
-def _there(connection: Connection, mapping: Bound) -> dict[str, str]:
-    """The tables of this mapping that the lake has, each with the digest that it was made by."""
-    found = {}
-    for name, comment in connection.execute(_TABLES):
-        tag = _TAG.search(comment)
-        if tag and tag[1] == mapping.folder.mapping.name:
-            found[name] = tag[2]
-    return found
-
-
-def _create(
-    connection: Connection, shape: Sequence[Section], schema: str, *, constrained: bool = True
-) -> None:
+@contextmanager
+def _turn(connection: Connection, mapping: Bound) -> Iterator[None]:
+    """One refresh of a mapping at a time, over all its transactions."""
+    with connection.begin():
+        connection.execute(_TURN, _named(mapping))
     try:
-        for each in shape:
-            for statement in creations(each, schema):
-                _run(connection, statement)
-    except DBAPIError as error:
-        if isinstance(error.orig, errors.DuplicateTable):
-            raise SectionsError(
-                f"the lake has another table where a section would be ({error.orig.diag.message_primary}):"
-                " give the mapping another name"
-            ) from None
-        raise
-    if constrained:
-        _constrain(connection, shape, schema)
-
-
-def _constrain(connection: Connection, shape: Sequence[Section], schema: str) -> None:
-    for each in shape:
-        for statement in constraints(each, schema, shape[0]):
-            _run(connection, statement)
-
-
-def _fill(connection: Connection, shape: Sequence[Section], schema: str) -> None:
-    for each in shape:
-        _run(connection, insertion(each, schema))
-
-
-def _finish(connection: Connection, shape: Sequence[Section], mapping: Bound) -> None:
-    """Say of each table what it is, whose and by which schema."""
-    digest = _digest(shape)
-    for each in shape:
-        comment = f"{each.comment} (mapping {mapping.folder.mapping.name} {digest})".replace("'", "''")
-        _run(connection, f"COMMENT ON TABLE {LAKE}.\"{each.name}\" IS '{comment}'")
-
-
-def _drop(connection: Connection, names: Iterable[str]) -> None:
-    if not names:
-        return
-    try:
-        _run(connection, "DROP TABLE " + ", ".join(f'{LAKE}."{name}"' for name in names))
-    except DBAPIError as error:
-        if not isinstance(error.orig, errors.DependentObjectsStillExist):
-            raise
-        raise SectionsError(
-            "the form's schema changed, and the tables of its sections have to be made anew, but other views"
-            f" read them ({error.orig.diag.message_detail}): drop those first"
-        ) from None
-
-
-def _take_turns(connection: Connection, mapping: Bound) -> None:
-    connection.execute(_TURN, _named(mapping))
-
-
-def _count(connection: Connection, mapping: Bound) -> int:
-    name = _shape(mapping)[0].name
-    return int(connection.execute(text(f'SELECT count(*) FROM {LAKE}."{name}"')).scalar_one())  # noqa: S608
+        yield
+    finally:
+        # With a connection that was lost, the lock is.
+        with suppress(DBAPIError), connection.begin():
+            connection.execute(_DONE, _named(mapping))
 
 
 def _named(mapping: Bound) -> dict[str, object]:
     return {"mapping": mapping.folder.mapping.name}
 
 
-def _run(connection: Connection, statement: str) -> None:
-    # Colons and percent signs of what a schema says are no parameters.
-    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+def _count(table: str) -> TextClause:
+    return text(f'SELECT count(*) FROM {LAKE}."{table}"')  # noqa: S608
 
 
 def _stale_cases(table: str) -> str:
@@ -235,7 +170,7 @@ def _stale_cases(table: str) -> str:
         FROM lake.cases JOIN lake.documents USING (case_id, version)
         LEFT JOIN lake.sites USING (care_site_id)
         WHERE mapping = :mapping AND NOT EXISTS (
-            SELECT FROM {LAKE}."{table}" AS known
+            SELECT FROM {table} AS known
             WHERE (known.case_id, known.version) = (cases.case_id, cases.version))
     """
 
@@ -245,35 +180,34 @@ def _stale(table: str) -> TextClause:
 
 
 def _take(table: str) -> TextClause:
-    """Take stale cases; all of the mapping, where no table is given.
-
-    The documents are locked against withdrawal until the rows that refer to them are committed.
-    """
-    which = _stale_cases(table) + "ORDER BY case_id LIMIT :most" if table else f"{_EVERY} ORDER BY case_id"
+    """Take stale cases. No hand removes their documents until the rows that refer to them are committed."""
     return text(
-        f"INSERT INTO taken SELECT case_id, cases.version, patient_id, form, site, document {which}"
-        " FOR KEY SHARE OF documents"
+        "INSERT INTO taken SELECT case_id, cases.version, patient_id, form, site, document"
+        f" {_stale_cases(table)} ORDER BY case_id LIMIT :most FOR KEY SHARE OF documents"
     )
 
 
 def _outdated(table: str) -> TextClause:
-    return text(f'DELETE FROM {LAKE}."{table}" WHERE case_id IN (SELECT case_id FROM taken)')  # noqa: S608
+    return text(f"DELETE FROM {table} WHERE case_id IN (SELECT case_id FROM taken)")  # noqa: S608
 
 
-_EVERY = """
-    FROM lake.cases JOIN lake.documents USING (case_id, version)
-    LEFT JOIN lake.sites USING (care_site_id)
-    WHERE mapping = :mapping
-"""
-_TURN = text("SELECT pg_advisory_xact_lock(hashtext('oncolake sections'), hashtext(:mapping))")
+_TURN = text("SELECT pg_advisory_lock(hashtext('oncolake sections'), hashtext(:mapping))")
+_DONE = text("SELECT pg_advisory_unlock(hashtext('oncolake sections'), hashtext(:mapping))")
+#: Of all mappings: the schema is made with the first of them and goes with the last.
+_BESIDE_TURN = text(f"SELECT pg_advisory_xact_lock(hashtext('{BESIDE}'))")
+_LEAVE_BESIDE = text(f"""
+    DO $$
+    BEGIN
+        DROP SCHEMA {BESIDE};
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+        NULL; -- another mapping's
+    END $$
+""")
+# A withdrawal begins with a lock that this one waits for, and it for this: neither meets the other half-way.
+_NO_WITHDRAWAL = text("LOCK TABLE lake.patients IN ROW SHARE MODE")
 _TAKE = text("""
     CREATE TEMPORARY TABLE taken
         (case_id integer, version integer, patient_id text, form text, site text, document jsonb)
     ON COMMIT DROP
 """)
 _LEAVE = text("DROP TABLE taken")
-_TABLES = text("""
-    SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
-    WHERE relnamespace = 'lake'::regnamespace AND relkind = 'r'
-        AND obj_description(oid, 'pg_class') IS NOT NULL
-""")

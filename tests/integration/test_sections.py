@@ -19,16 +19,19 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from etl.ingest import FileResult, ingest_stream
+from etl.mapping.bound import Bound
 from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
 from etl.reader_role import READER, make_reader
 from etl.receive import Sender
 from etl.sample import sample
 from etl.sections import refresh as stage
-from etl.sections.refresh import Refreshed, refresh
+from etl.sections import tables
+from etl.sections.refresh import BESIDE, Refreshed, refresh
 from etl.sections.shape import KEYS, SectionsError, sections
 from etl.setup import DEFAULT_MAPPING, initialise
 from etl.validate import Validator
 from etl.withdraw import Remover, withdraw_patient, withdraw_upload
+from omop_schema.database import DatabaseBusy
 
 PROSTATE = read_mapping(DEFAULT_MAPPING)
 #: The first mapping of a database has its rules numbered in its order.
@@ -197,9 +200,7 @@ def test_what_a_withdrawn_upload_said_is_gone_at_once(lake: Engine) -> None:
 def test_a_changed_schema_makes_the_tables_anew(lake: Engine) -> None:
     send(lake, *cases())
     taken(lake)
-    schema = deepcopy(dict(PROSTATE.folder.schema))
-    schema["$defs"]["clinicalBaselineData"]["properties"]["smoker"] = {"type": "boolean"}
-    newer = replace(PROSTATE, folder=replace(PROSTATE.folder, schema=schema))
+    newer = with_another_field()
     # What has rows is the refresh's to replace.
     with lake.begin() as connection:
         assert not stage.make_sections(connection, newer).right
@@ -217,6 +218,127 @@ def test_a_changed_schema_makes_the_tables_anew(lake: Engine) -> None:
     with pytest.raises(SectionsError, match=r"view research\.mine depends on .*: drop those first"):
         refresh(lake, PROSTATE)
     assert refresh(lake, newer).cases == 0
+
+
+def with_another_field() -> Bound:
+    """The mapping after a change of its schema."""
+    schema = deepcopy(dict(PROSTATE.folder.schema))
+    schema["$defs"]["clinicalBaselineData"]["properties"]["smoker"] = {"type": "boolean"}
+    return replace(PROSTATE, folder=replace(PROSTATE.folder, schema=schema))
+
+
+def schemas(engine: Engine) -> set[str]:
+    with engine.connect() as connection:
+        return set(connection.scalars(text("SELECT nspname FROM pg_namespace")))
+
+
+def test_nobody_queues_behind_a_swap_that_waits(lake: Engine) -> None:
+    documents = cases()
+    send(lake, *documents[:2])
+    taken(lake)
+    with ThreadPoolExecutor(1) as pool:
+        with lake.connect() as idle, idle.begin():
+            idle.execute(text("SELECT count(*) FROM lake.documents"))
+            running = pool.submit(refresh, lake, with_another_field())
+            wait_until_blocked(idle)
+            with lake.begin() as other:
+                other.execute(text("SET LOCAL statement_timeout = '60s'"))
+                assert other.scalar(text("SELECT count(*) FROM lake.documents")) == 2
+                assert other.scalar(text("SELECT count(*) FROM lake.prostate_case")) == 2
+            send(lake, documents[2])
+            assert not running.done()
+        assert running.result() == Refreshed(2, 2, len(TABLES), rebuilt=True)
+    assert refresh(lake, with_another_field()).cases == 1
+    assert BESIDE not in schemas(lake)
+
+
+def test_a_swap_that_is_not_let_in_is_gone_on_with(lake: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(lake, *cases(1))
+    monkeypatch.setattr(tables, "ATTEMPTS", 1)
+    with lake.connect() as idle, idle.begin():
+        idle.execute(text("SELECT count(*) FROM lake.prostate_case"))
+        with pytest.raises(DatabaseBusy, match=r"using the lake's tables .* end it"):
+            refresh(lake, with_another_field())
+        assert rows(lake, "prostate_case") == []
+    told: list[tuple[int, int]] = []
+    done = refresh(lake, with_another_field(), lambda *each: told.append(each))
+    assert (done, told) == (Refreshed(1, 1, len(TABLES), rebuilt=True), [(0, 0)])
+
+
+def test_tables_that_are_made_anew_are_filled_batch_by_batch(
+    lake: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "BATCH", 2)
+    documents = cases(5)
+    send(lake, *documents[:4])
+    taken(lake)
+    newer = with_another_field()
+
+    def stop(done: int, of: int) -> None:
+        assert (done, of) == (2, 4)
+        # The first is in the new tables by now, and goes out of them.
+        drop_patient(lake, documents[0]["patientID"])
+        send(lake, documents[4])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        refresh(lake, newer, stop)
+    assert "smoker" not in rows(lake, "prostate_clinicalbaselinedata")[0]._fields
+    told: list[tuple[int, int]] = []
+    done = refresh(lake, newer, lambda *each: told.append(each))
+    assert (done, told[0]) == (Refreshed(4, 4, len(TABLES), rebuilt=True), (2, 3))
+    assert {row.patient_id for row in rows(lake, "prostate_case")} == {
+        each["patientID"] for each in documents[1:]
+    }
+    assert refresh(lake, newer).cases == 0
+
+
+def test_what_was_begun_for_another_schema_is_dropped(lake: Engine) -> None:
+    send(lake, *cases(1))
+    taken(lake)
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        refresh(lake, with_another_field(), stop)
+    assert BESIDE in schemas(lake)
+    assert taken(lake) == Refreshed(0, 1, len(TABLES), rebuilt=False)
+    assert BESIDE not in schemas(lake)
+
+
+def test_a_refresh_and_a_withdrawal_do_not_meet_half_way(lake: Engine) -> None:
+    documents = cases(2)
+    send(lake, *documents)
+    gone = text("DELETE FROM lake.documents WHERE case_id = :case")
+    with lake.connect() as connection:
+        first, last = connection.scalars(text("SELECT case_id FROM lake.cases ORDER BY case_id"))
+    with ThreadPoolExecutor(1) as pool:
+        with lake.connect() as hand, hand.begin():
+            # As a withdrawal begins, which takes documents in no order.
+            hand.execute(text("LOCK TABLE lake.patients IN EXCLUSIVE MODE"))
+            hand.execute(gone, {"case": last})
+            running = pool.submit(taken, lake)
+            wait_until_blocked(hand)
+            hand.execute(gone, {"case": first})
+        assert running.result() == Refreshed(0, 0, len(TABLES), rebuilt=False)
+
+
+def test_a_batch_that_was_in_the_way_is_tried_again(lake: Engine) -> None:
+    send(lake, *cases(1))
+    taken(lake)
+    with lake.begin() as connection:
+        connection.execute(text("DELETE FROM lake.prostate_case"))
+    waiting = text(
+        "SELECT pg_cancel_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        " WHERE datname = current_database() AND NOT granted"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with blocked(lake, "prostate_dicom") as connection:
+            running = pool.submit(taken, lake)
+            wait_until_blocked(connection)
+            assert list(connection.scalars(waiting)) == [True]
+        assert running.result().cases == 1
 
 
 def test_init_makes_the_tables_and_says_what_they_hold(lake: Engine) -> None:

@@ -6,7 +6,6 @@ moment that it takes to drop the old keys and tables and to move the new ones. W
 leaves the database as it was.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +14,8 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from omop_schema import OMOP
-from omop_schema.database import DatabaseBusy
 from omop_schema.lake import cases
+from omop_schema.locks import ATTEMPTS, PAUSE, lock_patiently
 from vocabularies.athena.carry import carry, carry_linked
 from vocabularies.athena.layout import TABLES
 from vocabularies.athena.twins import SCHEMA
@@ -24,15 +23,8 @@ from vocabularies.athena.views import View, read_views
 from vocabularies.concepts import PLACEHOLDER
 
 _NAMES = [table.name for table in TABLES]
-#: Seconds for which others may have to queue behind the swap before it steps back and lets them pass.
-_PATIENCE = 2.0
-_PAUSE = 1
 #: Times that the swap asks for its locks.
-_ATTEMPTS = 60
-_DEADLOCK, _CANCELLED = "40P01", "57014"
-
-#: A wait that ends before the server looks for deadlocks costs no other transaction its life.
-_DEADLOCKS = text("SELECT setting::integer / 1000.0 FROM pg_settings WHERE name = 'deadlock_timeout'")
+_ATTEMPTS = ATTEMPTS
 
 _KEYS_FROM_OUTSIDE = text("""
     SELECT referring.oid::regclass::text, quote_ident(conname), quote_ident(left(conname, 58) || '_next'),
@@ -181,26 +173,11 @@ def _lock_writers(connection: Connection, given: Mapping[str, object]) -> list[_
 
 def _lock(connection: Connection, tables: str, doing: str) -> None:
     """Lock tables, stepping back as often as that would keep others waiting for long."""
-    patience = min(_PATIENCE, 0.8 * float(connection.scalar(_DEADLOCKS)))
-    for _ in range(_ATTEMPTS):
-        start = time.monotonic()
-        try:
-            with connection.begin_nested():
-                connection.execute(text(f"SET LOCAL statement_timeout = {1000 * patience:.0f}"))
-                connection.execute(_as_it_is(f"LOCK TABLE {tables}"))
-                connection.execute(text("SET LOCAL statement_timeout = 0"))
-        except DBAPIError as error:
-            code = getattr(error.orig, "pgcode", None)
-            # Cancelled sooner, it was somebody else's wish.
-            if code != _DEADLOCK and not (code == _CANCELLED and time.monotonic() - start >= patience):
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
-    raise DatabaseBusy(
-        f"somebody has been {doing} the tables for over {_ATTEMPTS * _PAUSE} seconds in one transaction; end "
+    busy = (
+        f"somebody has been {doing} the tables for over {_ATTEMPTS * PAUSE} seconds in one transaction; end "
         "it and load again"
     )
+    lock_patiently(connection, tables, busy, _ATTEMPTS)
 
 
 def _exchange(connection: Connection, keys: Iterable[_ForeignKey], views: Sequence[View]) -> None:
