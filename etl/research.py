@@ -2,7 +2,8 @@
 
 A file ``series.sql`` creates the view ``research.series``, and says what its columns come from. Nothing else
 is let through, for it runs with the rights of whoever initialises the database. What a ``.yaml`` file says is
-made into the same statements by ``etl.mapping.views``.
+made into the same statements by ``etl.mapping.views``. A view reads with those rights too, so it is refused
+where it would hand its readers more than they may read.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ from importlib.resources.abc import Traversable
 from psycopg2 import errors
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
+
+from etl.reader_role import LISTED, SCHEMAS
 
 #: The schema of the views, and the folder of their files.
 RESEARCH = "research"
@@ -35,6 +38,28 @@ _COMMENT = text("SELECT obj_description(to_regclass(:view), 'pg_class')")
 _COLUMN_COMMENTS = text("""
     SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
      WHERE attrelid = to_regclass(:view) AND attnum > 0 AND NOT attisdropped
+""")
+# PostgreSQL's own relations are missing from pg_depend: hence those that the rules of views name. Views of
+# this schema that no mapping made are looked into as well. A function runs with the rights of whoever asks,
+# but one in a schema that is closed to readers would be opened to them.
+_READ_BEYOND = text(r"""
+    WITH RECURSIVE reading (view, relation) AS (
+        SELECT name, to_regclass(name)::oid FROM unnest(CAST(:views AS text[])) AS name
+        UNION
+        SELECT view, CAST(named[1] AS oid) FROM reading
+        JOIN pg_class ON pg_class.oid = relation AND relnamespace = 'research'::regnamespace
+        JOIN pg_rewrite ON ev_class = relation
+        CROSS JOIN LATERAL regexp_matches(CAST(ev_action AS text), '\:relid ([1-9][0-9]*)', 'g') AS named
+    ), used (view, schema, name) AS (
+        SELECT view, relnamespace, relname FROM reading JOIN pg_class ON pg_class.oid = relation
+        UNION
+        SELECT view, pronamespace, proname FROM reading JOIN pg_rewrite ON ev_class = relation
+        JOIN pg_depend ON classid = 'pg_rewrite'::regclass AND objid = pg_rewrite.oid
+            AND refclassid = 'pg_proc'::regclass
+        JOIN pg_proc ON pg_proc.oid = refobjid
+    )
+    SELECT view, concat(nspname, '.', name) FROM used JOIN pg_namespace ON pg_namespace.oid = schema
+    WHERE nspname <> ALL (CAST(:schemas AS text[])) ORDER BY 1, 2 LIMIT 1
 """)
 
 
@@ -70,7 +95,8 @@ def create_views(
     ``generated`` has the statements of those that follow from the mapping, by name. A view may read others of
     the folder. Where columns are no longer those that a view had, all are dropped and made anew. Raises
     ResearchError, which names the file and the next step: for a file that holds something else, for a view of
-    another mapping, and for one that cannot be replaced or does not fit the tables.
+    another mapping, for one that cannot be replaced or does not fit the tables, and for one that reads what
+    the reader's role may not.
     """
     views = _in_order(_all(folder, generated or {}))
     there = {view.name: _TAG.search(_comment(connection, view.path)) for view in views}
@@ -85,10 +111,15 @@ def create_views(
     try:
         with connection.begin_nested():
             _make(connection, changed, mapping)
-    except _ColumnsChanged:
+            _refuse_beyond(connection, views)
+    except _ColumnsChanged as error:
+        old = [view for view in views if there[view.name]]
+        if not old:
+            raise error.told from None
         with connection.begin_nested():
-            _drop(connection, [view for view in views if there[view.name]])
+            _drop(connection, old)
             _make(connection, views, mapping)
+            _refuse_beyond(connection, views)
     return [view.path for view in views]
 
 
@@ -157,7 +188,11 @@ def _files(folder: Traversable) -> Iterator[tuple[str, str]]:
 
 
 class _ColumnsChanged(Exception):
-    """A view has other columns now than those that it can keep."""
+    """A view has other columns now than those that it can keep, or none can have them."""
+
+    def __init__(self, told: Exception) -> None:
+        super().__init__()
+        self.told = told
 
 
 def _make(connection: Connection, views: Sequence[_View], mapping: str) -> None:
@@ -166,9 +201,10 @@ def _make(connection: Connection, views: Sequence[_View], mapping: str) -> None:
             for part in view.parts:
                 _run(connection, part)
         except DBAPIError as error:
+            told = _told(error, view.file)
             if isinstance(error.orig, errors.InvalidTableDefinition):
-                raise _ColumnsChanged from None
-            raise _told(error, view.file) from None
+                raise _ColumnsChanged(told) from None
+            raise told from None
         _take_over_comments(connection, view)
         # A file without a comment of its own leaves the one before.
         comment = _TAG.sub("", _comment(connection, view.path))
@@ -187,6 +223,14 @@ def _take_over_comments(connection: Connection, view: _View) -> None:
         if name in said and name not in own:
             comment = said[name].replace("'", "''")
             _run(connection, f"COMMENT ON COLUMN {view.path}.{name} IS '{comment}'")
+
+
+def _refuse_beyond(connection: Connection, views: Sequence[_View]) -> None:
+    """Refuse views that read what is not for readers, themselves or by way of other views of the schema."""
+    given = {"views": [view.path for view in views], "schemas": list(SCHEMAS)}
+    for path, read in connection.execute(_READ_BEYOND, given):
+        file = next(view.file for view in views if view.path == path)
+        raise ResearchError(f"{file}: {path} reads {read}; a view may read schemas {LISTED} alone")
 
 
 def _drop(connection: Connection, views: Sequence[_View]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from etl.ingest import ingest
+from etl.mapping.findings import MappingError
 from etl.research import ResearchError, create_views, statements
 from etl.setup import DEFAULT_MAPPING, initialise, prepare
 
@@ -104,11 +105,69 @@ def test_a_file_holds_nothing_but_its_view(connection: Connection, create: Any, 
     assert connection.execute(text("SELECT count(*) FROM omop.person")).scalar_one() == 0
 
 
+def select(what: str, name: str = "mine") -> str:
+    return f"CREATE OR REPLACE VIEW research.{name} AS SELECT {what};"
+
+
+@pytest.mark.parametrize(
+    ("what", "read"),
+    [
+        ("document FROM lake.documents", r"lake\.documents"),
+        ("person_id FROM omop.person WHERE EXISTS (SELECT FROM lake.patients)", r"lake\.patients"),
+        ("(SELECT max(site) FROM lake.prostate_case) AS a", r"lake\.prostate_case"),
+        ("upload_id FROM lake.lineage(1)", r"lake\.lineage"),
+        ("stavalues1::text FROM pg_statistic", r"pg_catalog\.pg_statistic"),
+        ("a FROM research.by_hand", r"lake\.cases"),
+    ],
+)
+def test_a_view_hands_its_readers_nothing_of_the_lake(
+    connection: Connection, create: Any, what: str, read: str
+) -> None:
+    connection.execute(text("CREATE VIEW research.by_hand AS SELECT case_id AS a FROM lake.cases"))
+    with pytest.raises(ResearchError, match=rf"^research/mine\.sql: research\.mine reads {read}; a view may"):
+        create(select(what))
+    assert connection.scalar(text("SELECT to_regclass('research.mine')")) is None
+
+
+def test_a_view_that_others_read_hands_on_nothing_of_the_lake(connection: Connection, create: Any) -> None:
+    create(select("person_id FROM omop.person"))
+    create(select("person_id FROM research.mine", "over"), name="over.sql")
+    with pytest.raises(ResearchError, match=r"^research/mine\.sql: .* reads lake\.patients"):
+        create(select("person_id FROM lake.patients"))
+    with pytest.raises(ResearchError, match=r"^research/mine\.sql: .* reads lake\.patients"):
+        create(select("patient_id AS person_id FROM lake.patients"))
+    assert columns(connection) == ["person_id"]
+
+
+def test_a_view_may_read_what_its_readers_may(connection: Connection, create: Any) -> None:
+    create(
+        select(
+            "subject_id, via, gender_concept_id FROM results.cohort"
+            " JOIN omop54.person ON person_id = subject_id JOIN research.patient USING (person_id)"
+            " CROSS JOIN omop.came_from('1')"
+        )
+    )
+
+
+def test_an_expression_of_a_column_hands_on_nothing_of_the_lake(lake: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "prostate"
+    shutil.copytree(str(DEFAULT_MAPPING), folder)
+    file = folder.joinpath("research", "psa.yaml")
+    leak = "  leak: {sql: (SELECT max(patient_id) FROM lake.patients), says: It}\n"
+    file.write_text(file.read_text().rstrip("\n") + f"\n{leak}")
+    with pytest.raises((ResearchError, MappingError), match=r"psa\.yaml"):
+        initialise(lake, folder)
+
+
 def test_what_postgresql_refuses_is_told_with_the_file(create: Any) -> None:
     with pytest.raises(
         ResearchError, match=r"^research/mine\.sql: PostgreSQL refuses it: column \"nix\" does not"
     ):
         create(VIEW.format("nix"))
+    with pytest.raises(
+        ResearchError, match=r"^research/mine\.sql: PostgreSQL refuses it: .*pseudo-type record"
+    ):
+        create(VIEW.format("ROW(person_id)"))
     with pytest.raises(ResearchError, match="name it after its view"):
         create(VIEW.format("person_id"), name="Mine.sql")
 
