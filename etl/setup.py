@@ -17,6 +17,7 @@ from etl.plan import Plan
 from etl.register import lock_register, register
 from etl.research import create_views
 from etl.sections.refresh import Sections, make_sections
+from etl.status import outdated
 from vocabularies.concepts import Concept, lookup, shipped
 from vocabularies.starter import Loaded, load_starter, load_value_maps
 
@@ -63,6 +64,8 @@ class Initialised:
     """Of the mapping, in schema ``research``."""
     sections: Sections
     """The tables of the form's sections, in schema ``lake``."""
+    outdated: int
+    """Cases that another version of the mapping loaded."""
 
 
 def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initialised:
@@ -84,7 +87,8 @@ def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initial
         _tell_source(connection, mapping)
         views = _create_views(connection, mapping, numbers)
         made = make_sections(connection, mapping)
-    return Initialised(before, concepts, rows, len(numbers), len(views), made)
+        earlier = outdated(connection, compile_plan(mapping, numbers))
+    return Initialised(before, concepts, rows, len(numbers), len(views), made, earlier)
 
 
 def prepare(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:

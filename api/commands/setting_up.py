@@ -54,6 +54,8 @@ def init(mappings: MappingsOption = None) -> None:
         f"Views: {done.views} in schema research. The form's sections: "
         f"{plural(done.sections.tables, 'table')} in schema lake, {filled} `oncolake refresh`."
     )
+    if done.outdated:
+        out.print(outdated_sentence(done.outdated))
 
 
 def _print_reader(reader: Reader) -> None:

@@ -104,6 +104,35 @@ def test_without_a_case_of_the_mapping_it_says_so_and_what_there_is(
     assert (found["cases"], found["notices"]) == (0, [f"{none}it has cases of 'other' (12)."])
 
 
+def test_a_remap_renews_the_views(ingested: Run, folder: Path, lake: Engine) -> None:
+    scores = "SELECT count(score) FROM research.score"
+    view = folder / "research" / "score.yaml"
+    view.parent.mkdir()
+    view.write_text("title: Scores\nrow: case\ncolumns:\n  score: {rule: scored, says: It}\n")
+
+    def counted() -> int:
+        with lake.connect() as connection:
+            return int(connection.execute(text(scores)).scalar_one())
+
+    assert ingested("init", "--mappings", folder).code == 0
+    assert counted() == 8
+    remaps.EDITS["rule renamed"](folder)
+    view.write_text(view.read_text().replace("scored", "rated"))
+    told = ingested("init", "--mappings", folder).out.splitlines()[-1]
+    assert told.startswith("12 cases were loaded with another version of this mapping: `oncolake remap`")
+    assert counted() == 0, "the rows are those of the rule before"
+    view.write_text(view.read_text().replace("rated, says: It", "rated, says: The score"))
+    ingested("remap", "--mappings", folder)
+    assert counted() == 8
+    with lake.connect() as connection:
+        said = connection.scalars(
+            text("SELECT col_description(attrelid, attnum) FROM pg_attribute"
+                 " WHERE attrelid = 'research.score'::regclass AND attname = 'score'")
+        )  # fmt: skip
+        assert str(said.one()).startswith("The score")
+    assert "another version" not in ingested("init", "--mappings", folder).out
+
+
 def test_status_and_ingest_name_remap(ingested: Run, folder: Path, tmp_path: Path) -> None:
     remaps.EDITS["nothing"](folder)
     more = remaps.write_documents(tmp_path / "more.ndjson", {**mini.BARE, "id": "N"})
