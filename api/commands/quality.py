@@ -53,6 +53,21 @@ _COLUMNS = (
 )
 
 
+_To = Annotated[
+    Path | None,
+    typer.Option(
+        "--to",
+        metavar="FOLDER",
+        help="Write results.json (for OHDSI's DataQualityDashboard) and index.html (Great Expectations).",
+    ),
+]
+_Limits = Annotated[
+    Path | None,
+    typer.Option("--thresholds", metavar="FILE", help="Thresholds instead of the mapping's quality.yaml."),
+]
+_Ids = Annotated[int, typer.Option(min=0, max=10_000, help="How many failing rows of each check are named.")]
+
+
 @app.command("quality")
 def quality(
     table: Annotated[
@@ -61,23 +76,9 @@ def quality(
     check: Annotated[
         list[str] | None, typer.Option("--check", help="Only checks of this name; again for more.")
     ] = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--to",
-            metavar="FOLDER",
-            help="Write results.json (for OHDSI's DataQualityDashboard) and index.html (Great Expectations).",
-        ),
-    ] = None,
-    thresholds: Annotated[
-        Path | None,
-        typer.Option(
-            "--thresholds", metavar="FILE", help="Thresholds instead of the mapping's quality.yaml."
-        ),
-    ] = None,
-    ids: Annotated[
-        int, typer.Option(min=0, max=10_000, help="How many failing rows of each check are named.")
-    ] = 20,
+    to: _To = None,
+    thresholds: _Limits = None,
+    ids: _Ids = 20,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that one statement may take.")] = 300,
     form: FormatOption = Format.TABLE,
     listed: Annotated[
@@ -104,11 +105,18 @@ def quality(
         if listed:
             _print_checks(chosen, limits, form)
             return
-        with _progress("checking") as told:
-            report = run(engine, chosen, limits, ids=ids, timeout=timeout, progress=told)
-        agreed = to is None or _write(to, report, engine, timeout)
+        report, agreed = _checked(engine, chosen, limits, ids, timeout, to)
     _print(report, form)
     raise typer.Exit(WRONG if report.failed or not agreed else 0)
+
+
+def _checked(
+    engine: Engine, chosen: tuple[Check, ...], limits: Thresholds, ids: int, timeout: float, to: Path | None
+) -> tuple[Report, bool]:
+    """The report of these checks, written if it is to be; and whether Great Expectations agreed then."""
+    with _progress("checking") as told:
+        report = run(engine, chosen, limits, ids=ids, timeout=timeout, progress=told)
+    return report, to is None or _write(to, report, engine, timeout)
 
 
 def _thresholds(path: Path | None, folder: Any, checks: tuple[Check, ...]) -> Thresholds:

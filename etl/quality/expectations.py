@@ -96,17 +96,8 @@ def _run(
     progress: Progress,
 ) -> Iterator[Verdict]:
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    context: Any = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    _add_site(context, folder)
-    source = context.data_sources.add_sql(
-        OMOP,
-        connection_string=engine.url.render_as_string(hide_password=False),
-        kwargs={"connect_args": {"options": _session(timeout)}},
-    )
+    context, source = _opened(engine, folder, timeout)
     with engine.connect() as connection:
         keyed = keyed_tables(connection)
     named = gx.RunIdentifier(run_name="quality", run_time=started)
@@ -129,6 +120,23 @@ def _run(
             yield from map(_verdict, result.results)
         progress(place + 1, len(suites))
     context.build_data_docs(site_names=[_SITE])
+
+
+def _opened(engine: Engine, folder: Path, timeout: float) -> tuple[Any, Any]:
+    """A context that writes its pages to the folder, and the schema of the data in it."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context: Any = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    _add_site(context, folder)
+    source = context.data_sources.add_sql(
+        OMOP,
+        connection_string=engine.url.render_as_string(hide_password=False),
+        kwargs={"connect_args": {"options": _session(timeout)}},
+    )
+    return context, source
 
 
 def _add_site(context: Any, folder: Path) -> None:
