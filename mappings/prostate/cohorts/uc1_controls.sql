@@ -3,7 +3,8 @@ name: uc1_controls
 title: "Use case 1: negative controls"
 description: >-
   Men without prostate cancer (D4.4, eCRF Form 1): none confirmed at pathology, and confirmed negative, by a biopsy
-  at baseline or by MRI, biopsy or PSA at least a year later, with nothing found then.
+  at baseline or by MRI, biopsy or PSA at least a year later, with nothing found then. Treatments that no form records
+  are taken for none: form 1 does not ask for them.
 parameters:
   min_days:
     type: integer
@@ -12,7 +13,7 @@ parameters:
     description: Days from the baseline PSA after which a follow-up counts
 steps:
   form: A form that serves use case 1
-  no_cancer: No cancer at pathology, and no prostatectomy or radiotherapy
+  no_cancer: No cancer at pathology, and no prostatectomy or radiotherapy recorded
   confirmed_negative: Negative at a biopsy, or in a follow-up late enough
 */
 WITH form AS (
