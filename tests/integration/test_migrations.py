@@ -15,7 +15,7 @@ from omop_schema.clinical import person
 from omop_schema.vocabulary import concept, concept_class, domain, vocabulary
 from tests.conftest import engine_on, new_database
 
-WANT = "0012"
+WANT = "0013"
 VALID = {"valid_start_date": date(1970, 1, 1), "valid_end_date": date(2099, 12, 31)}
 
 

@@ -102,6 +102,14 @@ _CAUSE_OF_DEATH = text("""
 """)
 
 
+def test_a_release_without_a_date_has_the_same_one_every_day(connection: Connection) -> None:
+    dates = "SELECT source_release_date, cdm_release_date FROM omop54.cdm_source"
+    connection.execute(text("UPDATE omop.cdm_source SET cdm_release_date = '2001-02-03'"))
+    assert rows(connection, dates) == [(date(2001, 2, 3),) * 2]
+    connection.execute(text("UPDATE omop.cdm_source SET cdm_release_date = NULL"))
+    assert rows(connection, dates) == [(date(1970, 1, 1),) * 2]
+
+
 def test_a_modifier_is_of_the_row_that_v54_names(connection: Connection) -> None:
     found = rows(
         connection,
