@@ -33,7 +33,8 @@ def print_list(found: Sequence[Listed], below: int) -> None:
             )
             persons = counted(mask.single(each.run.persons, below))
         said = ", ".join(f"{name}={value}" for name, value in each.parameters.items())
-        table.add_row(*map(cell, (each.name, each.title, said, ran, persons)))
+        title = f"! {each.problem}" if each.problem else each.title
+        table.add_row(*map(cell, (each.name, title, said, ran, persons)))
     out.print(table)
     if any(each.run for each in found):
         print_legend(below)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, NamedTuple
 
+from etl.cohorts.allowed import objections, written_objections
 from etl.cohorts.errors import CohortError
 from etl.cohorts.header import SQL_TYPES, Header, Parameter
 from etl.cohorts.shapes import Lines, read_shape
@@ -18,14 +19,10 @@ if TYPE_CHECKING:
     from sqlglot import exp
     from sqlglot.tokenizer_core import Token
 
-#: What a cohort may read: no real date is there.
-SCHEMAS = ("research", "omop", "omop54", "results")
 #: The columns of the SELECT.
 COLUMNS = ("subject_id", "cohort_start_date", "cohort_end_date")
 
 _FILE = re.compile(r"\s*/\*(?P<header>.*?)\*/(?P<query>.*)", re.DOTALL)
-#: It could undo what keeps the query to reading.
-_FORBIDDEN_CALLS = {"set_config"}
 _NAME = re.compile(r"[A-Za-z_]\w*")
 #: Tokens that a slice can count from.
 _COUNTED_FROM = ("VAR", "NUMBER", "R_PAREN", "R_BRACKET")
@@ -92,12 +89,23 @@ def define(text: str, file: str) -> Definition:
     if not found:
         raise CohortError(f"{file}:1: begin with a header: /* name: ..., title: ..., as YAML, and */")
     header, lines = read_shape(found["header"], file, Header, _line_at(text, found.start("header")))
-    read = _Read(
-        file, header, lines, found["query"].rstrip().rstrip(";"), _line_at(text, found.start("query"))
-    )
+    # PostgreSQL ends a comment at a lone carriage return too, where sqlglot reads on.
+    sql = found["query"].replace("\r\n", "\n").replace("\r", "\n").rstrip().rstrip(";")
+    read = _Read(file, header, lines, sql, _line_at(text, found.start("query")))
     tokens = _tokens(read)
     _check(read, _parsed(read))
     return Definition(file, text, header, _split(read, tokens))
+
+
+def stored_text(definition: Definition, name: str, values: Mapping[str, str]) -> str:
+    """What is kept of a cohort: a line with its name, one with each value (values are one line), its file."""
+    said = "".join(f"-- :{key} is {value}\n" for key, value in values.items())
+    return f"-- {name}\n{said}{definition.text}"
+
+
+def stored_file(stored: str, values: int) -> str:
+    """The file in what ``stored_text`` made of it and so many values."""
+    return stored.split("\n", 1 + values)[-1]
 
 
 def _line_at(text: str, position: int) -> int:
@@ -109,9 +117,12 @@ def _tokens(read: _Read) -> "list[Token]":
     from sqlglot.errors import SqlglotError
 
     try:
-        return sqlglot.tokenize(read.sql, read="postgres")
+        tokens = sqlglot.tokenize(read.sql, read="postgres")
     except SqlglotError:
         raise CohortError(f"{read.file}:{read.first}: the query is not SQL: is a quote left open?") from None
+    for line, said in written_objections(tokens):
+        raise CohortError(f"{read.file}:{read.first + line - 1}: {said}")
+    return tokens
 
 
 def _parsed(read: _Read) -> "exp.Query":
@@ -132,50 +143,16 @@ def _parsed(read: _Read) -> "exp.Query":
 
 
 def _check(read: _Read, query: "exp.Query") -> None:
-    for line, objection in _objections(read, query):
-        raise CohortError(f"{read.file}:{line}: {objection}")
-
-
-def _objections(read: _Read, query: "exp.Query") -> Iterator[tuple[int, str]]:
-    from sqlglot import exp
-
-    writes = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Lock, exp.Command)
-    for each in query.find_all(*writes):
-        yield (
-            _line(read, each),
-            "a cohort only reads: write a plain SELECT, without INTO, FOR UPDATE or changes",
-        )
-    named = {each.alias_or_name.lower() for each in query.find_all(exp.CTE)}
-    for table in query.find_all(exp.Table):
-        if isinstance(table.this, exp.Identifier) and (objection := _table(table, named)):
-            yield _line(read, table), objection
-    for call in query.find_all(exp.Anonymous):
-        if call.name.lower() in _FORBIDDEN_CALLS:
-            yield _line(read, call), f"a cohort may not call {call.name}; remove it"
+    for line, said in objections(query):
+        raise CohortError(f"{read.file}:{read.first + line - 1}: {said}")
     ctes = {each.alias_or_name for each in query.ctes}
     for step in read.header.steps:
         if step not in ctes:
             line = read.lines.get(("steps", step), read.first)
-            yield (
-                line,
-                f"there is no CTE of step '{step}': write WITH {step} AS (SELECT ... AS subject_id ...)",
+            raise CohortError(
+                f"{read.file}:{line}: there is no CTE of step '{step}': "
+                f"write WITH {step} AS (SELECT ... AS subject_id ...)"
             )
-
-
-def _table(table: "exp.Table", ctes: set[str]) -> str | None:
-    name, schema = table.name, table.db
-    if not schema and name.lower() not in ctes:
-        return f"say which schema '{name}' is in: {', '.join(SCHEMAS)}"
-    if schema and (schema.lower() not in SCHEMAS or table.catalog):
-        return f"it reads '{schema}.{name}': a cohort may read schemas {', '.join(SCHEMAS)}"
-    return None
-
-
-def _line(read: _Read, node: "exp.Expression") -> int:
-    for each in node.walk():
-        if line := each.meta.get("line"):
-            return read.first + int(line) - 1
-    return read.first
 
 
 def _split(read: _Read, tokens: "list[Token]") -> Query:

@@ -1,16 +1,24 @@
-"""Drawing a cohort: its query, run read-only as the reader, with a time limit, on one snapshot."""
+"""Drawing a cohort: its query, run read-only as the reader, with a time limit, on one snapshot.
+
+A role that was set can be reset by whoever runs a query. So the query runs in a function of the reader's own,
+with the reader's rights (SECURITY DEFINER): there PostgreSQL lets nobody change role or session. The function
+is made in the schema of temporary things, and is gone with the transaction, which is rolled back.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import psycopg2
-from sqlalchemy import Connection, Engine, text
+from psycopg2.extensions import connection as Session
+from psycopg2.extensions import encodings
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
-from etl.cohorts.definition import COLUMNS, SCHEMAS, Definition
+from etl.cohorts.allowed import SCHEMAS
+from etl.cohorts.definition import COLUMNS, Definition
 from etl.cohorts.errors import CohortError
 from etl.cohorts.header import Value
 from etl.reader_role import READER
@@ -56,12 +64,13 @@ def draw(
     Raises CohortError when PostgreSQL refuses it, when it takes longer than ``timeout`` seconds, and when its
     rows are no cohort: see ``check_periods`` and ``check_steps``. Other errors of the driver pass.
     """
-    with engine.begin() as connection:
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    with engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         state = data_state(connection)
-        as_reader = _limit(connection, timeout)
+        as_reader = _confine(connection, definition, timeout)
         _check_columns(connection, definition, values)
-        rows = _run(connection, definition, values, _everything(definition)).all()
+        rows = [tuple(row) for row in _run(connection, definition, values, _everything(definition), _ROWS)]
+        connection.rollback()
     periods = [Period(*row[1:]) for row in rows if row[0] == 0]
     reached = _reached(definition, ((row[0], row[1]) for row in rows if row[0] > 0))
     check_periods(definition.file, periods)
@@ -118,7 +127,10 @@ def _reached(definition: Definition, rows: Iterable[tuple[int, int]]) -> dict[in
 def _everything(definition: Definition) -> str:
     """Rows of the cohort as step 0, then the persons of each step: one statement, so each CTE runs once."""
     head, tail, _ = definition.query
-    parts = [f"SELECT 0 AS step, {', '.join(COLUMNS)} FROM ({tail}\n) AS drawn"]
+    subject, start, end = COLUMNS
+    parts = [
+        f"SELECT 0 AS step, CAST({subject} AS bigint) AS {subject}, {start}, {end} FROM ({tail}\n) AS drawn"
+    ]
     parts += [
         f"SELECT DISTINCT {number}, subject_id, NULL::date, NULL::date FROM {step}"
         for number, step in enumerate(definition.steps, 1)
@@ -126,8 +138,11 @@ def _everything(definition: Definition) -> str:
     return head + " UNION ALL ".join(parts)
 
 
-def _limit(connection: Connection, timeout: float) -> bool:
-    """Set the time limit and, if that can be, the reader's rights, both for this transaction."""
+def _confine(connection: Connection, definition: Definition, timeout: float) -> bool:
+    """Make the functions that run the query, of the reader if that can be, and let nothing be written.
+
+    Returns whether they are the reader's.
+    """
     limit = str(max(1, int(timedelta(seconds=timeout) / timedelta(milliseconds=1))))
     try:
         with connection.begin_nested():
@@ -135,17 +150,33 @@ def _limit(connection: Connection, timeout: float) -> bool:
         as_reader = True
     except DBAPIError as error:
         # No such role, or not for this user: then nothing but the checks of the file keeps it from the lake.
-        if getattr(error.orig, "pgcode", None) not in ("42501", "42704", "22023"):
+        if _code(error) not in ("42501", "42704", "22023"):
             raise
         as_reader = False
     connection.execute(_SETTINGS, {"limit": limit})
+    try:
+        connection.execute(_FUNCTIONS)
+    except DBAPIError as error:
+        if _code(error) != "42501":
+            raise
+        raise CohortError(
+            f"{definition.file}: {READER} may make no temporary function to run the query in; let an"
+            f" administrator run GRANT TEMPORARY ON DATABASE ... TO {READER}"
+        ) from None
+    connection.execute(text("SET TRANSACTION READ ONLY"))
     return as_reader
+
+
+def _code(error: DBAPIError) -> str:
+    return getattr(error.orig, "pgcode", None) or ""
 
 
 def _check_columns(connection: Connection, definition: Definition, values: Mapping[str, Value]) -> None:
     head, tail, _ = definition.query
-    probe = f"{head}SELECT * FROM ({tail}\n) AS drawn LIMIT 0"
-    types = {each[0]: each[1] for each in _run(connection, definition, values, probe).cursor.description}
+    query = f"{head}SELECT * FROM ({tail}\n) AS drawn"
+    _run(connection, definition, values, query, _OPEN)
+    types = {each[0]: each[1] for each in connection.execute(_DESCRIBE).cursor.description}
+    connection.execute(_CLOSE)
     if set(types) != set(COLUMNS):
         raise CohortError(
             f"{definition.file}: the columns are {', '.join(types)}; they must be {', '.join(COLUMNS)}"
@@ -155,16 +186,26 @@ def _check_columns(connection: Connection, definition: Definition, values: Mappi
             raise CohortError(f"{definition.file}: {column} is no {kind}; cast it: CAST(... AS {kind})")
 
 
-def _run(connection: Connection, definition: Definition, values: Mapping[str, Value], statement: str) -> Any:
+def _run(
+    connection: Connection,
+    definition: Definition,
+    values: Mapping[str, Value],
+    query: str,
+    function: TextClause,
+) -> CursorResult[Any]:
+    """Run a query, whose values the driver binds, by one of the functions."""
+    driver = cast("Session", connection.connection.dbapi_connection)
+    with driver.cursor() as cursor:
+        bound = cursor.mogrify(query, dict(values)).decode(encodings[driver.encoding])
     try:
-        return connection.exec_driver_sql(statement, dict(values))
+        return connection.execute(function, {"query": bound})
     except DBAPIError as error:
-        if isinstance(error.orig, psycopg2.Error) and (told := _told(error.orig, definition, error)):
+        if isinstance(error.orig, psycopg2.Error) and (told := _told(error.orig, definition)):
             raise CohortError(told) from None
         raise
 
 
-def _told(error: psycopg2.Error, definition: Definition, raised: DBAPIError) -> str | None:
+def _told(error: psycopg2.Error, definition: Definition) -> str | None:
     """The refusal in words, where the query is at fault; its DETAIL and quoted values are left out."""
     code = error.pgcode or ""
     if code == "57014":
@@ -175,31 +216,51 @@ def _told(error: psycopg2.Error, definition: Definition, raised: DBAPIError) -> 
         return f"{definition.file}: {_message(error)}: a cohort may read schemas {', '.join(SCHEMAS)}"
     if code == "25006":
         return f"{definition.file}: it tries to write; a cohort only reads"
-    if code[:2] in ("42", "22", "21", "2F", "P0"):
+    if code[:2] in _AT_FAULT:
         return f"{definition.file}:{_line(error, definition)}: PostgreSQL refuses it: {_message(error)}"
     return None
 
 
 def _line(error: psycopg2.Error, definition: Definition) -> int:
-    cursor = error.cursor
-    if error.diag.statement_position is None or cursor is None or cursor.query is None:
+    position, query = error.diag.internal_position, error.diag.internal_query
+    if position is None or query is None:
         return definition.query.line
     # What is put in front of the SELECT adds no line.
-    before = cursor.query.decode()[: int(error.diag.statement_position) - 1]
-    return definition.query.line + before.count("\n")
+    return definition.query.line + query[: int(position) - 1].count("\n")
 
 
 def _message(error: psycopg2.Error) -> str:
     message = error.diag.message_primary or "it gives no reason"
-    if error.diag.statement_position is None and (error.pgcode or "")[:2] != "42":
+    if error.diag.internal_position is None and (error.pgcode or "")[:2] != "42":
         # It arose while rows were read, so what stands in quotes can be a row's value.
         message = re.sub(r'["„“”«»‹›].*["„“”«»‹›]', '"..."', message, flags=re.DOTALL)
     return " ".join(message.split())
 
 
-_SETTINGS = text(
-    "SELECT set_config('statement_timeout', :limit, true), set_config('search_path', 'pg_catalog', true)"
-)
+#: Classes of PostgreSQL's codes that the query is at fault for.
+_AT_FAULT = ("0A", "21", "22", "25", "2F", "39", "42", "44", "54", "P0")
+_SETTINGS = text("""
+    SELECT set_config('statement_timeout', :limit, true), set_config('search_path', 'pg_catalog', true),
+           set_config('standard_conforming_strings', 'on', true)
+""")
+_FUNCTIONS = text("""
+    CREATE FUNCTION pg_temp.oncolake_rows(query text) RETURNS SETOF record
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'BEGIN RETURN QUERY EXECUTE query; END';
+    CREATE FUNCTION pg_temp.oncolake_columns(query text) RETURNS refcursor
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'DECLARE opened refcursor DEFAULT ''oncolake_columns'';
+        BEGIN OPEN opened FOR EXECUTE query; RETURN opened; END'
+""")
+_ROWS = text("""
+    SELECT step, subject_id, cohort_start_date, cohort_end_date
+      FROM pg_temp.oncolake_rows(:query)
+        AS drawn (step integer, subject_id bigint, cohort_start_date date, cohort_end_date date)
+""")
+_OPEN = text("SELECT pg_temp.oncolake_columns(:query)")
+# None of its rows is read: that would be outside of the function.
+_DESCRIBE = text("FETCH FORWARD 0 FROM oncolake_columns")
+_CLOSE = text("CLOSE oncolake_columns")
 #: Versions, times of loading and withdrawals; the vocabulary, because the views name concepts.
 _STATE = text("""
     SELECT md5(concat_ws(' ', count(*), sum(loaded_version), sum(extract(epoch FROM loaded_at)), max(case_id),

@@ -1,16 +1,18 @@
 """Which cohorts there are: the files of a mapping folder, and what was run."""
 
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
 
-from etl.cohorts.definition import Definition, define, read_definition
+from etl.cohorts.definition import Definition, define, read_definition, stored_file
 from etl.cohorts.draw import data_state
 from etl.cohorts.errors import CohortError
 from etl.cohorts.shapes import read_shape
@@ -19,6 +21,8 @@ from etl.mapping.folder import MAPPING_FILE
 #: Where a mapping folder has its cohorts.
 FOLDER = "cohorts"
 _SQL = ".sql"
+#: What stands between the values in the name of a run.
+_SETTING = re.compile(r",(?=[a-z][a-z0-9_]*=)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,15 @@ class Run:
     """As it was then, whatever the file says now."""
 
 
+class LastRun(NamedTuple):
+    """What is told of a run without its definition."""
+
+    ran_at: datetime
+    persons: int
+    is_current: bool | None
+    """As in ``Run``."""
+
+
 class Listed(NamedTuple):
     """A cohort of a list: a file, its runs, or both."""
 
@@ -45,7 +58,9 @@ class Listed(NamedTuple):
     title: str
     parameters: Mapping[str, str]
     """The defaults of a file, or the values of a run."""
-    run: Run | None
+    run: LastRun | None
+    problem: str | None = None
+    """Why the definition that was run, or the file, is refused now."""
 
 
 class _Mapping(BaseModel):
@@ -63,13 +78,17 @@ def mapping_name(folder: Traversable) -> str:
 
 def definitions(folder: Traversable) -> list[Definition]:
     """The cohorts of a mapping folder, by name. Raises CohortError for a file that is wrong."""
+    return [read_definition(each, f"{FOLDER}/{each.name}") for each in files(folder)]
+
+
+def files(folder: Traversable) -> list[Traversable]:
+    """The files of a mapping folder that define cohorts, by name."""
     cohorts = folder.joinpath(FOLDER)
     if not cohorts.is_dir():
         return []
-    files = sorted(
+    return sorted(
         (each for each in cohorts.iterdir() if each.name.endswith(_SQL)), key=lambda each: each.name
     )
-    return [read_definition(each, f"{FOLDER}/{each.name}") for each in files]
 
 
 def find_definition(folder: Traversable, name: str) -> Definition:
@@ -86,47 +105,76 @@ def find_definition(folder: Traversable, name: str) -> Definition:
 
 
 def find_run(connection: Connection, name: str) -> Run:
-    """The last run of this name. Raises CohortError when there is none, or of two mappings."""
-    found = [each for each in runs(connection) if each.name == name]
+    """The last run of this name. Raises CohortError: there is none, or of two mappings, or it is refused now."""
+    state, rows = _stored(connection)
+    found = [row for row in rows if row.name == name]
     if not found:
-        raise CohortError(f"cohort '{name}' was not run yet: `oncolake cohort run {name.partition(':')[0]}`")
+        raise CohortError(f"cohort '{name}' was not run yet: {_how_to_run(name)}")
     if len(found) > 1:
-        mappings = " and ".join(each.mapping for each in found)
+        mappings = " and ".join(row.mapping for row in found)
         raise CohortError(f"mappings {mappings} both have a cohort '{name}': rename one of the files")
-    return found[0]
-
-
-def runs(connection: Connection) -> list[Run]:
-    """Every cohort that was run, by name."""
-    state = data_state(connection) if connection.execute(_MAY_LOOK).scalar_one() else None
-    return [_run(row, state) for row in connection.execute(_RUNS)]
-
-
-def listed(folder: Traversable, connection: Connection) -> list[Listed]:
-    """The cohorts of the folder, and those that were run, by name."""
-    ran = runs(connection)
-    found = [Listed(each.name, each.definition.header.title, each.parameters, each) for each in ran]
-    names = {each.name for each in ran}
-    for each in definitions(folder):
-        if each.name not in names:
-            defaults = {name: str(one.default) for name, one in each.header.parameters.items()}
-            found.append(Listed(each.name, each.header.title, defaults, None))
-    return sorted(found, key=lambda each: each.name)
-
-
-def _run(row: Row[tuple[object, ...]], state: str | None) -> Run:
-    # The values are in front of the file, see ``etl.cohorts.store``.
-    definition = define(row.syntax[row.syntax.index("/*") :], f"{row.cohort_name}{_SQL}")
+    row = found[0]
+    definition = _definition(row)
     return Run(
         row.definition_id,
         row.name,
         row.mapping,
         {name: row.parameters[name] for name in definition.header.parameters},
-        row.ran_at.astimezone(UTC),
-        row.persons,
-        None if state is None else row.data_state == state,
+        *_last(row, state),
         definition,
     )
+
+
+def listed(folder: Traversable, connection: Connection) -> list[Listed]:
+    """The cohorts of the folder, and those that were run, by name; also those that are refused now."""
+    state, rows = _stored(connection)
+    found = [_listed_run(row, _last(row, state)) for row in rows]
+    names = {each.name for each in found}
+    found += [_listed_file(each) for each in files(folder) if each.name.removesuffix(_SQL) not in names]
+    return sorted(found, key=lambda each: each.name)
+
+
+def _listed_run(row: Row[Any], last: LastRun) -> Listed:
+    try:
+        header = _definition(row).header
+    except CohortError as error:
+        return Listed(row.name, "", row.parameters, last, str(error))
+    return Listed(row.name, header.title, {name: row.parameters[name] for name in header.parameters}, last)
+
+
+def _listed_file(file: Traversable) -> Listed:
+    try:
+        header = read_definition(file, f"{FOLDER}/{file.name}").header
+    except CohortError as error:
+        return Listed(file.name.removesuffix(_SQL), "", {}, None, str(error))
+    defaults = {name: str(one.default) for name, one in header.parameters.items()}
+    return Listed(header.name, header.title, defaults, None)
+
+
+def _how_to_run(name: str) -> str:
+    cohort, _, values = name.partition(":")
+    settings = "".join(f" --set {shlex.quote(each)}" for each in _SETTING.split(values) if each)
+    return f"`oncolake cohort run {cohort}{settings}`"
+
+
+def _stored(connection: Connection) -> tuple[str | None, Sequence[Row[Any]]]:
+    """The data's state, None where it cannot be told, and what is stored of every run, by name."""
+    state = data_state(connection) if connection.execute(_MAY_LOOK).scalar_one() else None
+    return state, connection.execute(_RUNS).all()
+
+
+def _last(row: Row[Any], state: str | None) -> LastRun:
+    return LastRun(
+        row.ran_at.astimezone(UTC), row.persons, None if state is None else row.data_state == state
+    )
+
+
+def _definition(row: Row[Any]) -> Definition:
+    """As it was when it was run. Raises CohortError when this version refuses it."""
+    try:
+        return define(stored_file(row.syntax, len(row.parameters)), f"{row.cohort_name}{_SQL}")
+    except CohortError as error:
+        raise CohortError(f"cohort '{row.name}', as it was run, is refused now: {error}") from None
 
 
 _MAY_LOOK = text("SELECT has_schema_privilege('lake', 'USAGE')")

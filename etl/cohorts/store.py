@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
 
-from etl.cohorts.definition import Definition
+from etl.cohorts.definition import Definition, stored_text
 from etl.cohorts.draw import TIMEOUT, Drawn, draw
 from etl.cohorts.errors import CohortError
 from etl.cohorts.header import Value
@@ -47,7 +47,7 @@ def run(
             "id": own,
             "name": name,
             "description": f"{definition.header.title}. {definition.header.description}",
-            "syntax": _syntax(definition, name, said),
+            "syntax": stored_text(definition, name, said),
             "mapping": mapping,
             "cohort": definition.name,
             "parameters": json.dumps(said),
@@ -78,12 +78,6 @@ def _fill(connection: Connection, own: int, drawn: Drawn) -> None:
     connection.execute(_ADD_STEPS, steps)
     # Who joins views to a cohort whose size PostgreSQL does not know may wait for hours.
     connection.execute(_ANALYSE)
-
-
-def _syntax(definition: Definition, name: str, said: Mapping[str, str]) -> str:
-    """The file, with the values in front that its parameters had."""
-    values = "".join(f"-- :{key} is {value}\n" for key, value in said.items())
-    return f"-- {name}\n{values}{definition.text}"
 
 
 _LOCK_PATIENTS = text("LOCK TABLE lake.patients IN ROW SHARE MODE")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from sqlalchemy import Connection, text
 
-from etl.cohorts.definition import SCHEMAS
+from etl.cohorts.allowed import SCHEMAS
 from etl.cohorts.errors import CohortError
 from etl.cohorts.header import Name, Said, Shape
 from etl.cohorts.known import FOLDER

@@ -109,6 +109,50 @@ def test_what_is_wrong_is_named_with_its_line(text: str, message: str) -> None:
         define(text, "mine.sql")
 
 
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("U&\"\\0073et_config\"('role', 'none', true) = ''", 'write the name as it is, without U&"'),
+        ("u&\"\\0073ite\" = ''", 'write the name as it is, without U&"'),
+        ("site = U&'\\0073'", "write strings in plain single quotes"),
+        (
+            "site = E'\\'' OR set_config('role', 'none', true) = E'\\''",
+            "write strings in plain single quotes",
+        ),
+        ("site = $$a$$", "write strings in plain single quotes"),
+        ("x$a$ = set_config('role', 'none', true) OR y$a$ = ''", r"may not call set_config\(\)"),
+        ("EXISTS (SELECT FROM ts_stat('select 1'))", r"may not call ts_stat\(\)"),
+        ("EXISTS (SELECT FROM ROWS FROM (ts_stat('select 1')) AS t)", r"may not call ts_stat\(\)"),
+        ("EXISTS (SELECT FROM pg_catalog.ts_stat('a'))", r"may not call pg_catalog\.ts_stat\(\)"),
+        ("\"ts_rewrite\"('a', 'select 1') IS NULL", r"may not call ts_rewrite\(\)"),
+        ("pg_catalog.\"set_config\"('role', 'none', true) = ''", r"may not call pg_catalog\.set_config\(\)"),
+        ("Set_Config('role', 'none', true) = ''", r"may not call Set_Config\(\)"),
+        ("lake.lineage(1) IS NULL", r"may not call lake\.lineage\(\)"),
+        ("omop.count(1) = 1", r"may not call omop\.count\(\)"),
+        ("pg_sleep(1) IS NULL", r"may not call pg_sleep\(\)"),
+        ("site = '' AND -- \r set_config('role', 'none', true) =\n''", r"may not call set_config\(\)"),
+    ],
+)
+def test_what_could_run_more_than_the_query_is_refused(condition: str, message: str) -> None:
+    text = change("site NOT LIKE 'x:y%'", condition)
+    with pytest.raises(CohortError, match=rf"^mine\.sql:(18|19|20): .*{message}"):
+        define(text, "mine.sql")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "round(avg(1), 2) = 1 AND coalesce(site, '') = lower(site)",
+        "num_nonnulls(site) > 0 AND cardinality(ARRAY[1]) = 1 AND pg_catalog.count(*) > 1",
+        "research.anything(site) IS NULL AND ROW(1, 2) < (2, 3)",
+        "EXISTS (SELECT FROM generate_series(1, 2) AS t (one)) AND 1 = ANY (ARRAY[1, 2])",
+        "site ~ 'U&\"x\"' AND age(DATE '2000-01-01') > INTERVAL '1 day'",
+    ],
+)
+def test_functions_that_only_compute_may_be_called(condition: str) -> None:
+    assert define(change("site NOT LIKE 'x:y%'", condition), "mine.sql").name == "mine"
+
+
 def test_the_file_has_the_name_of_its_cohort(tmp_path: Path) -> None:
     file = tmp_path / "other.sql"
     file.write_text(FILE)
