@@ -2,7 +2,17 @@
 
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Discriminator, Field, StrictFloat, StrictInt, Tag
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictFloat,
+    StrictInt,
+    Tag,
+    WithJsonSchema,
+)
 
 Name = Annotated[
     str,
@@ -270,6 +280,8 @@ Bound = Annotated[
         Annotated[StrictFloat, AllowInfNan(False), Tag("number")],
     ],
     Discriminator(_bound_shape),
+    # To JSON Schema a whole number is a number as well, so that "one of" them would be none.
+    WithJsonSchema({"type": ["string", "number"], "minLength": 1}),
 ]
 
 
