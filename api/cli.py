@@ -27,6 +27,7 @@ from api.shared import BadInput, err, out
 from etl.cohorts.errors import CohortError
 from etl.explain import NotExplained
 from etl.mapping.findings import MappingError
+from etl.quality.folder import FolderError
 from etl.quality.thresholds import ThresholdError
 from etl.register import RegisterFull
 from etl.research import ResearchError
@@ -104,6 +105,7 @@ def main() -> None:
         ConceptFileError,
         DiffError,
         ExportError,
+        FolderError,
         LoadRunning,
         MappingError,
         NewerDatabase,
@@ -138,6 +140,9 @@ def _run() -> None:
         app()
     except SystemExit as ended:
         sys.stdout.flush()
+        if isinstance(ended.__context__, BrokenPipeError):
+            # Typer and rich make 1 of it, which means that something was found wrong.
+            raise ended.__context__ from None
         if ended.code == INTERRUPTED:
             err.print("oncolake: stopped; nothing is half done, run the same command again to finish")
         raise

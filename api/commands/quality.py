@@ -28,6 +28,7 @@ from api.shared import (
 from etl.quality.check import KINDS, Check
 from etl.quality.dqd import results_json
 from etl.quality.expectations import document
+from etl.quality.folder import require_ours, written_at_once
 from etl.quality.generate import checks_of
 from etl.quality.result import Report, Result, Status
 from etl.quality.run import run
@@ -114,6 +115,8 @@ def _checked(
     engine: Engine, chosen: tuple[Check, ...], limits: Thresholds, ids: int, timeout: float, to: Path | None
 ) -> tuple[Report, bool]:
     """The report of these checks, written if it is to be; and whether Great Expectations agreed then."""
+    if to is not None:
+        require_ours(to)
     with _progress("checking") as told:
         report = run(engine, chosen, limits, ids=ids, timeout=timeout, progress=told)
     return report, to is None or _write(to, report, engine, timeout)
@@ -154,10 +157,9 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def _write(folder: Path, report: Report, engine: Engine, timeout: float) -> bool:
     """The files of ``--to``; and whether Great Expectations came to the same verdicts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.joinpath("results.json").write_text(results_json(report), encoding="utf-8")
-    with _progress("writing the Data Docs") as told:
-        verdicts = document(engine, report, folder, timeout=timeout, progress=told)
+    with written_at_once(folder) as place, _progress("writing the Data Docs") as told:
+        place.joinpath("results.json").write_text(results_json(report), encoding="utf-8")
+        verdicts = document(engine, report, place, timeout=timeout, progress=told)
     ours = {one.check.id: one.status for one in report.results}
     for one in verdicts:
         if one.passed != (ours[one.check] == "passed"):

@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from etl.quality.check import KINDS
+from omop_schema.database import SETTING
 from tests.functional.conftest import Run
 
 ROOT = Path(__file__).parents[2]
@@ -137,3 +140,43 @@ def test_files_for_the_dashboard_and_data_docs(site: Run, tmp_path: Path) -> Non
         assert re.findall(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=", content) == []
         assert not any(one in content for one in patients)
     assert not any(one in json.dumps(results) for one in patients)
+
+
+def test_the_folder_of_a_report_holds_the_last_one_and_what_others_put_there(
+    site: Run, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    assert site("quality", "--table", "person", "--table", "care_site", "--to", "told").code == 0
+    (told / "static").mkdir()
+    (told / "static" / "own.html").write_text("<script src='a.js'></script>")
+    assert site("quality", "--table", "person", "--to", "told").code == 0
+    pages = sorted(one.name for one in told.rglob("*.html"))
+    assert pages == ["index.html", "omop-person.html", "own.html", "person.html"]
+    assert (told / "static" / "own.html").read_text() == "<script src='a.js'></script>"
+
+
+def test_a_folder_with_other_files_is_refused_before_anything_is_checked(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
+    (tmp_path / "index.html").write_text("mine")
+    said = run("quality", "--to", tmp_path)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        f"oncolake: '{tmp_path}' has files, and no quality report: name a new folder,"
+        f" such as '{tmp_path}/quality'\n"
+    )
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["index.html", "static"]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_reader_that_has_seen_enough_is_no_failed_check(
+    lake_url: str, oncolake_env: dict[str, str], form: str
+) -> None:
+    command = [Path(sys.executable).with_name("oncolake"), "quality", "--list", "--format", form]
+    ours = subprocess.Popen(
+        command, env=oncolake_env | {SETTING: lake_url}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert ours.stdout is not None
+    assert ours.stderr is not None
+    ours.stdout.read(1)
+    ours.stdout.close()
+    assert (ours.stderr.read(), ours.wait()) == (b"", 141)
