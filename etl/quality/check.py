@@ -51,10 +51,15 @@ class Condition(NamedTuple):
 
     column: str
     value: int | None
+    or_none: bool = False
+    """Or that it has none: NULL, or concept 0."""
 
     @property
     def sql(self) -> str:
         """As a condition on a row."""
+        if self.or_none:
+            values = ", ".join(map(str, sorted({0, self.value or 0})))
+            return f"coalesce(r.{self.column}, 0) IN ({values})"
         return f"r.{self.column} IS NOT NULL" if self.value is None else f"r.{self.column} = {self.value}"
 
 
@@ -213,6 +218,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "plausibleGender": _kind(*_ATEMPORAL, _JUDGED, "Rows of {table} of persons that are not {detail}"),
         "plausibleUnitConceptIds": _kind(*_ATEMPORAL, _SEEN, "Rows of {table} whose unit is not {detail}"),
+        "extraordinaryValue": _kind(
+            *_ATEMPORAL, _SEEN, "Rows of {table} whose {column} is not plausible, {detail}", True
+        ),
         "unitRequired": _kind(*_COMPLETE, _SEEN, "Numbers of {table} without their unit, {detail}", True),
         "valueOfMapping": _kind(
             *_VALUE, _SEEN, "Rows of {table} whose {column} is not one of {detail}", True

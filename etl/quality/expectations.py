@@ -12,7 +12,9 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import reduce
+from itertools import product
 from operator import and_
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from etl.quality.count import keyed_tables
 from etl.quality.dqd import notes, query_text
 from etl.quality.offline import make_offline
 from etl.quality.result import Report, Result
+from etl.quality.thresholds import least
 from omop_schema import OMOP, metadata
 
 #: Told how many of all suites are done.
@@ -54,10 +57,10 @@ def document(
     timeout: float = 300,
     progress: Progress = lambda _done, _of: None,
 ) -> tuple[Verdict, ...]:
-    """Run the report's checks once more as expectations, and write Data Docs: ``index.html`` in the folder.
+    """Run the report's checks once more as expectations, and write Data Docs: ``index.html`` in a folder.
 
-    What is not applicable or cannot fail is left out, and so are empty tables. The pages load nothing from
-    elsewhere.
+    The folder is a new one: every page in it is made anew. What is not applicable or cannot fail is left out,
+    and so are empty tables. The pages load nothing from elsewhere.
     """
     suites: dict[str, list[Result]] = defaultdict(list)
     filled = {one.check.table for one in report.results if one.among > 0 and isinstance(one.check.test, Rows)}
@@ -189,7 +192,7 @@ def _expectation(one: Result, keyed: Container[str]) -> Any:
         case Declared():
             return gxe.ExpectColumnValuesToBeOfType(column=check.column, type_=_type(check), **said)
         case Rows(plain=Plain() as plain):
-            return _plain(check, plain, said | {"mostly": 1 - one.threshold / 100})
+            return _plain(check, plain, said | {"mostly": least(one.threshold)})
     if check.name == "isPrimaryKey":
         columns = str(check.column).split("+")
         if len(columns) > 1:
@@ -237,18 +240,24 @@ def _words() -> Any:
 
 
 def _condition(plain: Plain) -> Any:
-    from great_expectations.expectations.row_conditions import Column
+    from great_expectations.expectations.row_conditions import Column, OrCondition
 
-    each: list[Any] = [
-        Column(one.column).is_not_null() if one.value is None else Column(one.column) == one.value
-        for one in plain.where
-    ]
-    return reduce(and_, each)
+    each: list[list[Any]] = []
+    for one in plain.where:
+        column = Column(one.column)
+        if one.or_none:
+            values = sorted({0, one.value or 0}, reverse=True)
+            each.append([*(column == value for value in values), column.is_null()])
+        else:
+            each.append([column.is_not_null() if one.value is None else column == one.value])
+    # It knows alternatives of conditions that hold together, and no others.
+    alternatives = [reduce(and_, some) for some in product(*each)]
+    return alternatives[0] if len(alternatives) == 1 else OrCondition(conditions=alternatives)
 
 
 def _over(check: Check, threshold: float, keyed: Container[str]) -> str:
     """A query that yields one row where a check is over its threshold."""
-    over = f"violated > 0 AND (total = 0 OR 100 * violated > {threshold} * total)"
+    over = f"violated > 0 AND (total = 0 OR 100 * violated > {Decimal(repr(threshold)):f} * total)"
     # The table that it is of is asked for by Great Expectations' own name for it, and no more.
     return (
         f"SELECT 1 AS over FROM ({query_text(check, keyed)}) AS counted (violated, total)"  # noqa: S608

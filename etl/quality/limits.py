@@ -25,7 +25,11 @@ class Numbers(NamedTuple):
     concepts: frozenset[int]
     """The concepts that the row may have."""
     unit: int | None
-    limits: Limits
+    """None: the rule gives none."""
+    possible: Limits
+    """What the JSON Schema allows."""
+    plausible: Limits
+    """Narrowed by what the mapping finds plausible."""
 
 
 def numbers(mapping: Bound) -> Iterator[Numbers]:
@@ -33,22 +37,27 @@ def numbers(mapping: Bound) -> Iterator[Numbers]:
     for rule in mapping.every_rule():
         for column, expression in rule.columns.items():
             if rule.target.kind(column) in {"number", "integer"} and isinstance(expression, (Raw, Sum)):
-                limits = _narrowed(rule, column, _allowed(mapping, expression))
+                possible = _allowed(mapping, expression)
+                plausible, concepts = _narrowed(rule, column, possible), constants(rule.concept)
                 for unit in sorted(constants(rule.columns.get("unit_concept_id")) or {None}, key=str):
-                    yield Numbers(rule, column, constants(rule.concept) or frozenset(), unit, limits)
+                    yield Numbers(rule, column, concepts or frozenset(), unit or None, possible, plausible)
 
 
-def age(mapping: Bound) -> Limits | None:
-    """The range of the years of birth; None where the mapping knows no age or no baseline."""
+def age(mapping: Bound) -> tuple[Limits, Limits] | None:
+    """The possible and the plausible years of birth; None where the mapping knows no age or no baseline."""
     told = mapping.told.baseline
     if mapping.age is None or told is None:
         return None
-    years = _allowed(mapping, Raw(mapping.age))
+    possible = plausible = _allowed(mapping, Raw(mapping.age))
     for one in mapping.plausible:
-        years = _narrower(years, one.low, one.high, f"{one.place.file}:{one.place.line}")
-    # The older, the earlier.
-    low = None if years.high is None else told.is_.year - years.high
-    high = None if years.low is None else told.is_.year - years.low
+        plausible = _narrower(plausible, one.low, one.high, f"{one.place.file}:{one.place.line}")
+    return _births(possible, told.is_.year), _births(plausible, told.is_.year)
+
+
+def _births(years: Limits, baseline: int) -> Limits:
+    """The older, the earlier."""
+    low = None if years.high is None else baseline - years.high
+    high = None if years.low is None else baseline - years.low
     return Limits(low, high, years.high_origin, years.low_origin)
 
 
@@ -80,6 +89,14 @@ def widest(found: Iterable[Limits]) -> Limits:
     )
 
 
+def beyond(narrow: Limits, wide: Limits) -> Limits:
+    """The ends of the narrower limits that are others than those of the wider."""
+    return narrow._replace(
+        low=None if narrow.low == wide.low else narrow.low,
+        high=None if narrow.high == wide.high else narrow.high,
+    )
+
+
 def origins(each: Iterable[str]) -> str:
     """Several places as one text; a file that they share is named once."""
     told: list[str] = []
@@ -108,8 +125,8 @@ def _narrowed(rule: BoundRule, column: str, limits: Limits) -> Limits:
 
 def _narrower(limits: Limits, low: object, high: object, origin: str) -> Limits:
     """Limits with ends that are numbers put in their place; another end is compared row by row."""
-    if isinstance(low, (int, float)) and (limits.low is None or low >= limits.low):
+    if isinstance(low, (int, float)) and (limits.low is None or low > limits.low):
         limits = limits._replace(low=low, low_origin=origin)
-    if isinstance(high, (int, float)) and (limits.high is None or high <= limits.high):
+    if isinstance(high, (int, float)) and (limits.high is None or high < limits.high):
         limits = limits._replace(high=high, high_origin=origin)
     return limits

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from etl.quality.check import Check, Declared
 from etl.quality.count import Query, failing, keyed_tables, queries
 from etl.quality.result import Report, Result
-from etl.quality.thresholds import Thresholds
+from etl.quality.thresholds import Thresholds, is_over
 from vocabularies.concepts import PLACEHOLDER
 
 #: Checks that say something about an empty table too.
@@ -168,7 +168,7 @@ def _result(
     if check.id in found.errors:
         return Result(check, "error", threshold, reason=found.errors[check.id])
     count = found.counts.get(check.id, Count(0, 0, 0.0))
-    failed = count.violated > 0 and (count.among == 0 or 100 * count.violated > threshold * count.among)
+    failed = is_over(threshold, count.violated, count.among)
     return Result(
         check,
         "failed" if failed else "passed",

@@ -1,6 +1,7 @@
 """Thresholds: how many percent of the rows may break a check before it fails; one YAML file."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 from importlib.resources.abc import Traversable
 from typing import Annotated
 
@@ -69,6 +70,19 @@ class Thresholds(_Shape):
     def why(self, check: Check) -> str | None:
         """The reason of the override that counts, if one does."""
         return next((one.why for one in reversed(self.overrides) if one.fits(check)), None)
+
+
+def is_over(threshold: float, violated: int, among: int) -> bool:
+    """Whether so many rows of a denominator are more percent than the threshold, in exact arithmetic."""
+    return violated > 0 and (among == 0 or 100 * violated > Fraction(repr(threshold)) * among)
+
+
+def least(threshold: float) -> float:
+    """The share of rows, from 0 to 1, that has to be right.
+
+    The float nearest to the exact share, as a quotient of two counts is: at the threshold they are equal.
+    """
+    return float(1 - Fraction(repr(threshold)) / 100)
 
 
 def default_thresholds() -> Thresholds:

@@ -1,5 +1,6 @@
 """Checks of the values that a mapping writes: ranges, units, answers, sex; each with the lines it is from."""
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -11,11 +12,13 @@ from etl.mapping.tables import TARGETS
 from etl.plan import Plausible
 from etl.quality.check import Check, Condition, Found, Level, Plain, Rows, plain_rows
 from etl.quality.life import LIFE
-from etl.quality.limits import Limits, Numbers, age, constants, numbers, origins, widest
+from etl.quality.limits import Limits, Numbers, age, beyond, constants, numbers, origins, widest
 from omop_schema import OMOP
 
 #: Values that a description lists one by one.
 _LISTED = 8
+#: No finite number is beyond it.
+_MOST = sys.float_info.max
 
 
 class Numbered(NamedTuple):
@@ -25,18 +28,28 @@ class Numbered(NamedTuple):
     numbers: Mapping[str, int]
 
 
-class _Key(NamedTuple):
+class _Column(NamedTuple):
+    """A column of numbers, of the rows of one concept or of all."""
+
     table: str
     column: str
     concept: int | None
+    number: bool
+    """It can hold what is no finite number."""
+
+
+class _Unit(NamedTuple):
+    """The rows that a range is about, by their unit."""
+
     unit: int | None
+    where: tuple[Condition, ...]
 
 
 def value_checks(mappings: Sequence[Numbered]) -> Iterator[Check]:
     """Every check that follows from the values that rules write."""
     names = {use.concept: use.name for each in mappings for use in each.mapping.concepts if use.name}
     filled = [one for each in mappings for one in numbers(each.mapping)]
-    yield from _ranges(filled, names)
+    yield from ranges(filled, names)
     yield from _units(filled, names)
     yield from _answers([each.mapping for each in mappings], names)
     for each in mappings:
@@ -44,7 +57,10 @@ def value_checks(mappings: Sequence[Numbered]) -> Iterator[Check]:
             yield from _against(one, names)
         years = age(each.mapping)
         if years is not None:
-            yield from _within(_Key("person", "year_of_birth", None, None), years, names)
+            column, everybody = _Column("person", "year_of_birth", None, False), _Unit(None, ())
+            possible, plausible = years
+            yield from _within(column, everybody, possible, names)
+            yield from _believed(column, everybody, beyond(plausible, possible), names)
         yield from _genders(each.mapping, names)
 
 
@@ -58,35 +74,77 @@ def place(rule: BoundRule) -> str:
     return f"{rule.place.file}:{rule.place.line}"
 
 
-def _ranges(filled: Iterable[Numbers], names: Mapping[int, str]) -> Iterator[Check]:
+def ranges(filled: Iterable[Numbers], names: Mapping[int, str]) -> Iterator[Check]:
     """One for each concept and unit; columns without a concept of their own are checked whole."""
-    by_key: dict[_Key, list[Limits]] = defaultdict(list)
+    by_column: dict[_Column, dict[int | None, list[Numbers]]] = defaultdict(lambda: defaultdict(list))
     for one in filled:
         concepts = one.concepts - {0} if one.column == "value_as_number" else frozenset()
+        number = one.rule.target.kind(one.column) == "number"
         for concept in (*sorted(concepts),) or (None,):
-            unit = one.unit if concept is not None else None
-            by_key[_Key(one.rule.target.table, one.column, concept, unit)].append(one.limits)
-    for key, found in sorted(by_key.items(), key=str):
-        yield from _within(key, widest(found), names)
+            key = _Column(one.rule.target.table, one.column, concept, number)
+            by_column[key][one.unit if concept is not None else None].append(one)
+    for key, by_unit in sorted(by_column.items(), key=str):
+        if len(by_unit) > 1 and None not in by_unit:
+            # Of a number without its unit it is not known which range is its own.
+            by_unit[None] = [one for each in by_unit.values() for one in each]
+        for unit, found in sorted(by_unit.items(), key=str):
+            rows = _Unit(unit, _of_unit(key, unit, len(by_unit) == 1))
+            possible = widest(one.possible for one in found)
+            yield from _within(key, rows, possible, names)
+            yield from _believed(key, rows, beyond(widest(one.plausible for one in found), possible), names)
 
 
-def _within(key: _Key, limits: Limits, names: Mapping[int, str]) -> Iterator[Check]:
-    level: Level = "FIELD"
-    of = ""
-    where: tuple[Condition, ...] = ()
-    if key.concept is not None:
-        level, of, where = "CONCEPT", f" ({said(key.concept, names)})", _own(key.table, key.concept)
-        where += (Condition("unit_concept_id", key.unit),) if key.unit else ()
-    unit = f" {names.get(key.unit, '')}".rstrip() if key.unit else ""
-    for name, plain, word, bound, origin in (
-        ("plausibleValueLow", Plain(where, low=limits.low), "less than", limits.low, limits.low_origin),
-        ("plausibleValueHigh", Plain(where, high=limits.high), "more than", limits.high, limits.high_origin),
-    ):
-        if bound is not None:
-            test, detail = plain_rows(key.column, plain), f"{word} {bound}{unit}{of}"
-            yield Check(
-                name, level, key.table, test, origin, key.column, key.concept, key.unit, detail=detail
-            )
+def _of_unit(key: _Column, unit: int | None, only: bool) -> tuple[Condition, ...]:
+    """The rows of the concept and unit. One without a unit is taken for the only unit that there is."""
+    if key.concept is None:
+        return ()
+    own = _own(key.table, key.concept)
+    if only and unit is None:
+        return own
+    return (*own, Condition("unit_concept_id", unit, or_none=only or unit is None))
+
+
+def _within(key: _Column, rows: _Unit, limits: Limits, names: Mapping[int, str]) -> Iterator[Check]:
+    """Whether numbers are possible. Where there is no limit, a number has to be finite still."""
+    written, of = _written(key, rows, names)
+    low, high = f"less than {limits.low}{written}", f"more than {limits.high}{written}"
+    if key.number:
+        low = "minus infinity" if limits.low is None else low
+        # PostgreSQL sorts NaN above all numbers.
+        high = "infinite or not a number" if limits.high is None else high
+        limits = limits._replace(
+            low=-_MOST if limits.low is None else limits.low,
+            high=_MOST if limits.high is None else limits.high,
+        )
+    if limits.low is not None:
+        plain = Plain(rows.where, low=limits.low)
+        yield _of_column("plausibleValueLow", key, rows, plain, limits.low_origin, low + of)
+    if limits.high is not None:
+        plain = Plain(rows.where, high=limits.high)
+        yield _of_column("plausibleValueHigh", key, rows, plain, limits.high_origin, high + of)
+
+
+def _believed(key: _Column, rows: _Unit, limits: Limits, names: Mapping[int, str]) -> Iterator[Check]:
+    """Whether numbers are in the mapping's plausible range, where it is narrower than what is possible."""
+    written, of = _written(key, rows, names)
+    ends = (("less than", limits.low, limits.low_origin), ("more than", limits.high, limits.high_origin))
+    there = [(f"{word} {end}{written}", origin) for word, end, origin in ends if end is not None]
+    if there:
+        plain = Plain(rows.where, low=limits.low, high=limits.high)
+        detail, origin = " or ".join(one for one, _ in there), origins(one for _, one in there)
+        yield _of_column("extraordinaryValue", key, rows, plain, origin, detail + of)
+
+
+def _written(key: _Column, rows: _Unit, names: Mapping[int, str]) -> tuple[str, str]:
+    """The unit and the concept, as they stand behind a number."""
+    unit = f" {names.get(rows.unit, '')}".rstrip() if rows.unit else ""
+    return unit, f" ({said(key.concept, names)})" if key.concept is not None else ""
+
+
+def _of_column(name: str, key: _Column, rows: _Unit, plain: Plain, origin: str, detail: str) -> Check:
+    level: Level = "FIELD" if key.concept is None else "CONCEPT"
+    test = plain_rows(key.column, plain)
+    return Check(name, level, key.table, test, origin, key.column, key.concept, rows.unit, detail=detail)
 
 
 def _own(table: str, concept: int) -> tuple[Condition, ...]:
@@ -103,13 +161,14 @@ def _units(filled: Iterable[Numbers], names: Mapping[int, str]) -> Iterator[Chec
     for (table, concept), known in sorted(units.items()):
         own, given = _own(table, concept), sorted(one for one in known if one)
         listed = " or ".join(said(one, names) for one in given) or "none"
-        rules = {"plausibleUnitConceptIds": Plain(own, allowed=(0, *given))}
+        origin, detail = origins(known.values()), f"{listed} ({said(concept, names)})"
+        tests = {
+            "plausibleUnitConceptIds": plain_rows("unit_concept_id", Plain(own, allowed=(0, *given))),
+        }
         if None not in known:
-            rules["unitRequired"] = Plain((*own, Condition("value_as_number", None)), required=True)
-        for name, plain in rules.items():
-            test = plain_rows("unit_concept_id", plain)
-            origin = origins(known.values())
-            detail = f"{listed} ({said(concept, names)})"
+            among = " AND ".join(one.sql for one in (*own, Condition("value_as_number", None)))
+            tests["unitRequired"] = Rows("coalesce(r.unit_concept_id, 0) = 0", among)
+        for name, test in tests.items():
             yield Check(name, "CONCEPT", table, test, origin, "unit_concept_id", concept, detail=detail)
 
 

@@ -9,11 +9,13 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from etl.explain import explain, explain_person
-from etl.quality.check import Check, Rows
+from etl.quality.check import Check, Plain, Rows, plain_rows
 from etl.quality.expectations import document
+from etl.quality.generate import checks_of
 from etl.quality.result import Report
 from etl.quality.run import run
 from etl.quality.thresholds import Thresholds
+from etl.setup import DEFAULT_MAPPING
 from omop_schema.database import DatabaseUnavailable, translated
 from tests.conftest import engine_on, new_database
 from tests.quality import change, check, fill, result
@@ -83,6 +85,9 @@ class Planted(NamedTuple):
 NO_VIEWS = tuple(f"DROP SCHEMA {one} CASCADE" for one in ("research", "omop54"))
 PSA = "measurement_concept_id = 44793131"
 FIRST = "(SELECT min(measurement_id) FROM omop.measurement WHERE measurement_concept_id = 44793131)"
+
+FIRST_FEATURE = "image_feature_id = (SELECT min(image_feature_id) FROM omop.image_feature)"
+UNIT = "field_standardconceptrecordcompleteness_measurement_unit_concept_id"
 
 
 def update(table: str, setting: str, where: str) -> str:
@@ -159,23 +164,51 @@ PLANTED = (
         "value_as_number = 123456",
         f"{PSA} AND measurement_id % 5 = 0",
     ),
+    *(
+        of_measurement(
+            f"one PSA value beyond all that is known, {kind}",
+            "concept_plausiblevaluehigh_measurement_value_as_number_44793131_8842",
+            setting,
+            f"measurement_id = {FIRST}",
+        )
+        for kind, setting in (
+            ("in its unit", "value_as_number = 10001"),
+            ("without a unit", "value_as_number = 10001, unit_concept_id = NULL"),
+            ("with unit 0", "value_as_number = 10001, unit_concept_id = 0"),
+            ("which is no number", "value_as_number = 'NaN'"),
+            ("which is infinite", "value_as_number = 'Infinity'"),
+        )
+    ),
     of_measurement(
-        "negative PSA values",
-        "concept_plausiblevaluelow_measurement_value_as_number_44793131_8842",
-        "value_as_number = -1",
+        "many PSA values as only the last weeks of life have them",
+        "concept_extraordinaryvalue_measurement_value_as_number_44793131_8842",
+        "value_as_number = 6000",
         f"{PSA} AND measurement_id % 5 = 0",
     ),
     of_measurement(
-        "Gleason patterns above 5",
+        "one negative PSA value",
+        "concept_plausiblevaluelow_measurement_value_as_number_44793131_8842",
+        "value_as_number = -1",
+        f"measurement_id = {FIRST}",
+    ),
+    of_measurement(
+        "one Gleason pattern above 5",
         "concept_plausiblevaluehigh_measurement_value_as_number_4293445",
         "value_as_number = 9",
-        "measurement_concept_id = 4293445 AND measurement_id % 5 = 0",
+        "measurement_id = (SELECT min(measurement_id) FROM omop.measurement"
+        " WHERE measurement_concept_id = 4293445)",
+    ),
+    Planted(
+        "a feature of an image that is no number",
+        "field_plausiblevaluehigh_image_feature_value_as_number",
+        (update("image_feature", "value_as_number = 'NaN'", FIRST_FEATURE),),
+        ids("image_feature", FIRST_FEATURE),
     ),
     Planted(
         "a man who was born two hundred years ago",
         "field_plausiblevaluelow_person_year_of_birth",
-        (update("person", "year_of_birth = 1800", "person_id % 10 = 0"),),
-        ids("person", "person_id % 10 = 0"),
+        (update("person", "year_of_birth = 1800", "person_id = 10"),),
+        ids("person", "person_id = 10"),
     ),
     of_measurement(
         "PSA values in another unit",
@@ -188,6 +221,18 @@ PLANTED = (
         "concept_unitrequired_measurement_unit_concept_id_44793131",
         "unit_concept_id = NULL",
         f"measurement_id = {FIRST}",
+    ),
+    *(
+        of_measurement(
+            f"one PSA value with unit 0, {kind}",
+            check,
+            "unit_concept_id = 0",
+            f"measurement_id = {FIRST}",
+        )
+        for kind, check in (
+            ("which is none", "concept_unitrequired_measurement_unit_concept_id_44793131"),
+            ("though units are always given", UNIT),
+        )
     ),
     of_measurement(
         "an answer that the value map does not know",
@@ -232,10 +277,10 @@ PLANTED = (
         f"measurement_id = {FIRST}",
     ),
     of_measurement(
-        "a date in the future",
+        "one date in the future",
         "field_plausiblevaluehigh_measurement_measurement_date",
         "measurement_date = current_date + 400",
-        "measurement_id % 5 = 0",
+        f"measurement_id = {FIRST}",
     ),
     of_measurement(
         "two columns that tell different days",
@@ -472,3 +517,42 @@ def test_great_expectations_comes_to_the_same_verdicts(spoiled: Engine, tmp_path
     assert failed == {one.check.id for one in report.failed}
     assert len({one.split("_")[1] for one in failed}) > 6
     assert len(verdicts) > 200
+
+
+@pytest.mark.parametrize(("wrong", "status"), [(57, "passed"), (58, "failed")])
+def test_both_verdicts_are_the_same_at_the_threshold(
+    spoiled: Engine, tmp_path: Path, wrong: int, status: str
+) -> None:
+    change(
+        spoiled,
+        "DELETE FROM omop.note WHERE note_id NOT IN (SELECT note_id FROM omop.note ORDER BY 1 LIMIT 100)",
+        f"UPDATE omop.note SET note_title = NULL WHERE note_id IN"
+        f" (SELECT note_id FROM omop.note ORDER BY 1 LIMIT {wrong})",
+    )
+    one = Check(
+        "isRequired", "FIELD", "note", plain_rows("note_title", Plain(required=True)), "x", "note_title"
+    )
+    report = run(spoiled, (one,), Thresholds(defaults={"isRequired": 57}))
+    assert [(each.status, each.violated, each.among) for each in report.results] == [(status, wrong, 100)]
+    assert [each.passed for each in document(spoiled, report, tmp_path)] == [status == "passed"]
+
+
+def test_great_expectations_takes_a_number_without_a_unit_for_one_in_the_only_unit(
+    spoiled: Engine, tmp_path: Path
+) -> None:
+    wanted = ("plausibleValueLow", "plausibleValueHigh", "unitRequired")
+    every = checks_of(spoiled, DEFAULT_MAPPING)
+    chosen = [one for one in every if one.concept == 44793131 and one.name in wanted]
+    for unit in ("NULL", "0"):
+        change(
+            spoiled, update("measurement", f"value_as_number = 20000, unit_concept_id = {unit}",
+                            f"measurement_id = {FIRST}"),
+        )  # fmt: skip
+        report = run(spoiled, chosen, Thresholds())
+        verdicts = document(spoiled, report, tmp_path / unit)
+        assert {one.check: one.passed for one in verdicts} == {
+            "concept_plausiblevaluelow_measurement_value_as_number_44793131_8842": True,
+            "concept_plausiblevaluehigh_measurement_value_as_number_44793131_8842": False,
+            "concept_unitrequired_measurement_unit_concept_id_44793131": False,
+        }
+        assert {one.check.id for one in report.failed} == {one.check for one in verdicts if not one.passed}

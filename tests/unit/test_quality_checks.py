@@ -1,6 +1,7 @@
 """Quality checks as they are made: their names, ids and sources; thresholds; the shapes of their reports."""
 
 import json
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,18 @@ from etl.quality.check import KINDS, Check, Declared, Found, Plain, Rows, plain_
 from etl.quality.count import failing, queries
 from etl.quality.dqd import overview, results_json
 from etl.quality.generate import all_checks
-from etl.quality.limits import Limits, constants, origins, widest
+from etl.quality.limits import Limits, Numbers, beyond, constants, origins, widest
 from etl.quality.offline import make_offline
 from etl.quality.result import Report, Result
-from etl.quality.thresholds import ThresholdError, Thresholds, default_thresholds, read_thresholds
-from etl.quality.values import Numbered
+from etl.quality.thresholds import (
+    ThresholdError,
+    Thresholds,
+    default_thresholds,
+    is_over,
+    least,
+    read_thresholds,
+)
+from etl.quality.values import Numbered, ranges
 from etl.setup import DEFAULT_MAPPING, SHIPPED
 from omop_schema.vocabulary import concept
 
@@ -73,14 +81,16 @@ def test_every_table_is_checked_but_the_vocabularys() -> None:
         (
             "concept_plausiblevaluehigh_measurement_value_as_number_2000000033",
             "> 100",
-            "quality_of_life.yaml:",
+            "ecrf.schema.json $.qualityOfLife",
         ),
         (
             "concept_plausiblevaluelow_measurement_value_as_number_4293445",
             "< 1",
-            "lesions.yaml:",
+            "ecrf.schema.json $.lesions[*].gleason1",
         ),
-        ("concept_unitrequired_measurement_unit_concept_id_44793131", "IS NULL", "clinical.yaml:"),
+        ("concept_extraordinaryvalue_measurement_value_as_number_44793131_8842", "> 5000", "clinical.yaml:"),
+        ("field_plausiblevaluelow_person_year_of_birth", "< 1890", "ecrf.schema.json $.clinicalBaseline"),
+        ("concept_unitrequired_measurement_unit_concept_id_44793131", "coalesce", "clinical.yaml:"),
         ("concept_valueofmapping_measurement_value_as_concept_id_36768810", "4181412", "invasion.yaml:"),
         ("field_valueofmapping_person_gender_concept_id_prostate", "NOT IN (8507)", "mapping.yaml:"),
         ("table_onebaselinevisit_visit_occurrence_prostate", "2000000007", "mapping.yaml:"),
@@ -93,13 +103,71 @@ def test_a_check_is_made_from_its_source(check: str, sql: str, origin: str) -> N
     assert origin in one.origin
 
 
-def test_a_plausible_range_is_narrower_than_what_the_schema_allows() -> None:
-    high = BY_ID["concept_plausiblevaluehigh_measurement_value_as_number_44793131_8842"]
-    assert isinstance(high.test, Rows)
-    assert high.test.plain is not None
-    assert high.test.plain.high is not None
-    assert high.test.plain.high < 10_000
-    assert "clinical.yaml:" in high.origin
+def bounds(check: str) -> tuple[float | None, float | None]:
+    test = BY_ID[check].test
+    assert isinstance(test, Rows)
+    assert test.plain is not None
+    return test.plain.low, test.plain.high
+
+
+def test_what_is_impossible_and_what_is_extraordinary_are_two_checks() -> None:
+    psa = "measurement_value_as_number_44793131_8842"
+    assert bounds(f"concept_plausiblevaluelow_{psa}") == (0, None)
+    assert bounds(f"concept_plausiblevaluehigh_{psa}") == (None, 10_000)
+    # 0 is the end of both ranges.
+    assert bounds(f"concept_extraordinaryvalue_{psa}") == (None, 5_000)
+    assert "concept_extraordinaryvalue_measurement_value_as_number_4293445" not in BY_ID
+    assert beyond(Limits(1, 5, "a", "b"), Limits(1, None, "c", "d")) == Limits(None, 5, "a", "b")
+
+
+def test_a_number_that_the_schema_does_not_limit_has_to_be_finite() -> None:
+    feature = "field_plausiblevaluehigh_image_feature_value_as_number"
+    assert bounds(feature) == (None, sys.float_info.max)
+    assert BY_ID[feature].description.endswith("value_as_number is infinite or not a number")
+
+
+def test_a_number_without_a_unit_is_taken_for_one_in_the_only_unit() -> None:
+    one = next(
+        iter(queries((BY_ID["concept_plausiblevaluehigh_measurement_value_as_number_44793131_8842"],)))
+    )
+    assert "coalesce(r.unit_concept_id, 0) IN (0, 8842)" in one.sql
+
+
+def test_of_several_units_each_has_its_range_and_what_has_none_the_widest() -> None:
+    rule = next(one for one in read_mapping(DEFAULT_MAPPING).rules if one.name == "psa_total")
+
+    def of(unit: int | None, high: float) -> Numbers:
+        limits = Limits(0, high, "x", "x")
+        return Numbers(rule, "value_as_number", frozenset({1}), unit, limits, limits)
+
+    def highs(*filled: Numbers) -> dict[int | None, tuple[str, float | None]]:
+        tests = {one.unit: one.test for one in ranges(filled, {}) if one.name == "plausibleValueHigh"}
+        return {
+            unit: (test.among.removeprefix("r.value_as_number IS NOT NULL AND r.measurement_concept_id = 1"),
+                   test.plain.high)
+            for unit, test in tests.items() if isinstance(test, Rows) and test.plain
+        }  # fmt: skip
+
+    own = {7: (" AND r.unit_concept_id = 7", 5), 8: (" AND r.unit_concept_id = 8", 50)}
+    none = " AND coalesce(r.unit_concept_id, 0) IN (0)"
+    assert highs(of(7, 5), of(8, 50)) == own | {None: (none, 50)}
+    assert highs(of(7, 5), of(8, 50), of(None, 9)) == own | {None: (none, 9)}
+    assert highs(of(None, 9)) == {None: ("", 9)}
+
+
+@pytest.mark.parametrize("percent", [0.1, 0.29, 1, 5.7, 33.3, 57, 64.1, 99.9])
+def test_a_check_at_its_threshold_passes_by_our_count_and_by_great_expectations(percent: float) -> None:
+    among, violated = 10_000, round(100 * percent)
+    assert not is_over(percent, violated, among)
+    assert is_over(percent, violated + 1, among)
+    # As Great Expectations compares it.
+    assert (among - violated) / among >= least(percent)
+    assert (among - violated - 1) / among < least(percent)
+
+
+def test_nothing_wrong_is_never_over_and_something_of_nothing_is() -> None:
+    assert not is_over(0, 0, 0)
+    assert is_over(99, 1, 0)
 
 
 def test_free_psa_is_compared_with_the_total_of_the_same_sample() -> None:
@@ -175,6 +243,20 @@ def test_a_mapping_without_thresholds_has_those_by_check() -> None:
     assert found.of(BY_ID["field_measurevaluecompleteness_note_note_title"]) == 100
     assert found.of(BY_ID["table_measurepersoncompleteness_observation_period"]) == 100
     assert found.of(BY_ID["field_isrequired_note_note_id"]) == 0
+    assert found.of(BY_ID["field_plausiblevaluehigh_note_note_date"]) == 0
+
+
+def test_few_extraordinary_values_are_allowed_and_no_impossible_ones() -> None:
+    found = read_thresholds(DEFAULT_MAPPING.joinpath("quality.yaml"), CHECKS)
+    by_name = {name: {found.of(one) for one in CHECKS if one.name == name} for name in KINDS}
+    assert by_name["extraordinaryValue"] == by_name["plausibleAgainst"] == {1}
+    strict = {"plausibleValueLow", "plausibleValueHigh", "plausibleAfterBirth", "plausibleStartBeforeEnd"}
+    assert [by_name[one] for one in sorted(strict | {"withinObservationPeriod"})] == [{0}] * 5
+    some = [one for one in CHECKS if found.of(one) == 5]
+    assert [one.id for one in some] == [
+        "field_standardconceptrecordcompleteness_procedure_occurrence_procedure_concept_id"
+    ]
+    assert found.of(BY_ID["field_standardconceptrecordcompleteness_measurement_unit_concept_id"]) == 0
 
 
 @pytest.mark.parametrize(
