@@ -107,6 +107,7 @@ def run_cohort(
     """Draw a cohort: run its query, and put its rows into results.cohort.
 
     The query reads schemas research, omop, omop54 and results, as the role oncolake_reader. Its rows take the
+    place of those of the last run with the same parameters.
 
     \b
     Example:

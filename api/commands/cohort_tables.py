@@ -12,7 +12,7 @@ from etl.cohorts import mask
 from etl.cohorts.compare import Compared
 from etl.cohorts.definition import Definition
 from etl.cohorts.known import Listed
-from etl.cohorts.render import Line, counted, legend, lines, merged
+from etl.cohorts.render import Line, counted, legend, legend_of_differences, lines, merged
 from etl.cohorts.store import Ran
 from etl.cohorts.summary import Step, Summary, attrition
 from etl.reader_role import READER
@@ -107,7 +107,7 @@ def print_compared(found: Compared) -> None:
     for variable, level, values, apart in merged(found):
         table.add_row(*map(cell, (variable or f"  {level}", *values, apart)))
     out.print(table)
-    out.print("SMD: standardised mean difference.")
+    out.print(legend_of_differences(found), markup=False)
     print_legend(found.first.below)
 
 

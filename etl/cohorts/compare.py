@@ -1,7 +1,7 @@
 """Two cohorts side by side: who is in both, and how far their table ones are apart."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isclose, sqrt
 
 from sqlalchemy import Connection, text
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from etl.cohorts import mask
 from etl.cohorts.known import Run
 from etl.cohorts.mask import Count
-from etl.cohorts.summary import Summary, count_steps, summary_of
+from etl.cohorts.summary import Summary, count_steps, shown_nested, summary_of
 from etl.cohorts.table_one import Levels, Measured, Numbers, TableOne, Variable, measure, natural
 
 
@@ -44,13 +44,21 @@ def compare(
     ]
     ids = {"first": first.definition_id, "second": second.definition_id}
     both = connection.execute(_BOTH, ids).scalar_one()
+    in_both, alone, other_alone = mask.overlap(measured[0].persons, measured[1].persons, both, below)
+    few = [each.persons - both for each in measured]
+    if min(few) < below and not any(mask.is_small(each.persons, below) for each in measured):
+        nested = shown_nested(table, (measured[0], measured[1]), below, union)
+        seen = [replace(each, variables=own) for each, own in zip(seen, nested, strict=True)]
     pairs = zip(seen[0].variables, seen[1].variables, strict=True)
-    masked = frozenset(one.variable.column for one, other in pairs if one.is_masked or other.is_masked)
+    masked = frozenset(
+        one.variable.column
+        for one, other in pairs
+        if one.is_masked or other.is_masked or any(mask.is_small(count, below) for count in few)
+    )
     differences = {
         each.column: None if each.column in masked else _difference(each, *measured)
         for each in table.variables
     }
-    in_both, alone, other_alone = mask.overlap(measured[0].persons, measured[1].persons, both, below)
     return Compared(seen[0], seen[1], in_both, alone, other_alone, differences, masked)
 
 

@@ -105,7 +105,7 @@ def find_definition(folder: Traversable, name: str) -> Definition:
 
 
 def find_run(connection: Connection, name: str) -> Run:
-    """The last run of this name. Raises CohortError: there is none, or of two mappings, or it is refused now."""
+    """The last run of this name. Raises CohortError: there is none, there are two, or it is refused now."""
     state, rows = _stored(connection)
     found = [row for row in rows if row.name == name]
     if not found:

@@ -67,5 +67,36 @@ def overlap(first: int, second: int, both: int, below: int) -> tuple[Count, Coun
     return found
 
 
+def nested(
+    first: Sequence[int], second: Sequence[int], below: int
+) -> tuple[tuple[Count, ...], tuple[Count, ...]] | None:
+    """The same counts of two groups of which one holds the other, or all but few; None: show none of both.
+
+    By what two counts differ is a count of persons too. So a place is shown in both groups or in neither, and
+    what ``parts`` says of masked counts holds of both groups and of what they differ by. A 0 may be masked.
+    """
+    groups = (first, second, [abs(one - other) for one, other in zip(first, second, strict=True)])
+    places = list(zip(*groups, strict=True))
+    hidden = [any(is_small(count, below) for count in place) for place in places]
+    if not any(hidden):
+        return tuple(first), tuple(second)
+    rest = sorted((max(place), number) for number, place in enumerate(places) if any(place))
+    rest = [(count, number) for count, number in rest if not hidden[number]]
+    while not all(_tells_nothing(list(compress(group, hidden)), below) for group in groups):
+        if not rest:
+            return None
+        hidden[rest.pop(0)[1]] = True
+    one, other = (
+        tuple(None if masked else count for count, masked in zip(group, hidden, strict=True))
+        for group in (first, second)
+    )
+    return one, other
+
+
+def _tells_nothing(masked: Sequence[int], below: int) -> bool:
+    some = [count for count in masked if count]
+    return not some or _is_safe(some, below)
+
+
 def _is_safe(masked: Sequence[int], below: int) -> bool:
     return len(masked) >= 2 and sum(masked) >= below and sum(masked) > len(masked)

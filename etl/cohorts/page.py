@@ -5,7 +5,7 @@ from html import escape
 
 from etl.cohorts.compare import Compared
 from etl.cohorts.plots import Picture, compared_pictures, pictures
-from etl.cohorts.render import counted, legend, lines, merged
+from etl.cohorts.render import counted, legend, legend_of_differences, lines, merged
 from etl.cohorts.summary import Summary
 
 
@@ -48,7 +48,7 @@ def compared_page(compared: Compared) -> str:
         _table(("", "persons"), overlap),
         "<h2>Table one</h2>",
         _table(("", both[0].run.name, both[1].run.name, "SMD"), rows),
-        "<p>SMD: standardised mean difference.</p>",
+        f"<p>{escape(legend_of_differences(compared))}</p>",
         *_pictures(compared_pictures(compared)),
         _foot(both[0].below),
     ]  # fmt: skip

@@ -263,7 +263,8 @@ def _differences(compared: Compared) -> Picture:
         for value, place in zip(found, places, strict=True):
             missing = _HIDDEN if variables[place].column in compared.masked else NONE
             _label(axes, missing if value is None else f"{value:.2f}", value or 0, place, far=7)
-        axes.set_yticks(list(places), [each.title for each in variables])
+        names = [f"{each.title} (ln)" if each.scale == "log" else each.title for each in variables]
+        axes.set_yticks(list(places), names)
         axes.set_ylim(len(variables) - 0.5, -0.5)
         axes.set_xlabel("standardised mean difference (dashed: 0.1)")
         axes.margins(x=0.15)

@@ -50,7 +50,18 @@ def legend(below: int) -> str:
     if not below:
         return ""
     return (
-        f"{MASKED} not shown: counts from 1 to {below - 1}, and what they would follow from (--mask-below)."
+        f"{MASKED} not shown: counts from 1 to {below - 1}, what they would follow from, quartiles of fewer"
+        f" than {2 * below} (--mask-below)."
+    )
+
+
+def legend_of_differences(compared: Compared) -> str:
+    """What the differences are of."""
+    logs = [each.variable.title for each in compared.first.variables if each.variable.scale == "log"]
+    of_logs = f", of ln for {' and '.join(logs)}" if logs else ""
+    return (
+        f"SMD: standardised mean difference{of_logs}, among persons with a value;"
+        " percentages are of all persons."
     )
 
 

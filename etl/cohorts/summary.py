@@ -1,6 +1,6 @@
 """What is shown of a cohort: attrition and table one, with small counts masked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from etl.cohorts import mask
 from etl.cohorts.known import Run
 from etl.cohorts.mask import Count
-from etl.cohorts.table_one import Levels, Measured, Numbers, TableOne, Variable, measure
+from etl.cohorts.table_one import Measured, TableOne, Variable, measure
 
 
 class Step(NamedTuple):
@@ -113,36 +113,89 @@ def shown(
     table: TableOne, measured: Measured, below: int, levels: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[Shown, ...]:
     """The variables of table one."""
-    found: list[Shown] = []
+
+    def hide(groups: Groups) -> list[Told]:
+        return [mask.parts(group, below) for group in groups]
+
+    return _shown(table, [measured], below, levels or {}, hide)[0]
+
+
+def shown_nested(
+    table: TableOne,
+    measured: tuple[Measured, Measured],
+    below: int,
+    levels: Mapping[str, Sequence[str]],
+) -> list[tuple[Shown, ...]]:
+    """The variables of two cohorts of which one holds the other, or all but few: see ``mask.nested``."""
+
+    def hide(groups: Groups) -> list[Told]:
+        return list(mask.nested(groups[0], groups[1], below) or (None, None))
+
+    return _shown(table, measured, below, levels, hide)
+
+
+Told = tuple[Count, ...] | None
+Groups = Sequence[Sequence[int]]
+#: Masks the counts of one group, or of two that are shown side by side.
+Hide = Callable[[Groups], list[Told]]
+
+
+def _shown(
+    table: TableOne,
+    measured: Sequence[Measured],
+    below: int,
+    levels: Mapping[str, Sequence[str]],
+    hide: Hide,
+) -> list[tuple[Shown, ...]]:
+    found: list[Sequence[Shown]] = []
     for each in table.variables:
-        column, persons = each.column, measured.persons
         if each.kind == "continuous":
-            found.append(_numbers(each, measured.numbers[column], persons, below))
+            found.append(_numbers(each, measured, below, hide))
         else:
-            wanted = (levels or {}).get(column) or list(measured.levels[column].counts)
-            found.append(_levels(each, measured.levels[column], persons, below, wanted))
-    return tuple(found)
+            wanted = levels.get(each.column) or list(measured[0].levels[each.column].counts)
+            found.append(_levels(each, measured, below, wanted, hide))
+    return list(zip(*found, strict=True))
 
 
-def _numbers(variable: Variable, found: Numbers, persons: int, below: int) -> ShownNumbers:
-    if mask.is_small(persons, below):
-        return ShownNumbers(variable, None, None, None, None)
-    count, missing = mask.parts((found.count, persons - found.count), below) or (None, None)
-    if mask.is_small(found.count, below):
-        return ShownNumbers(variable, count, missing, None, None)
-    return ShownNumbers(variable, count, missing, found.quartiles, mask.parts(found.bins, below))
+def _numbers(
+    variable: Variable, measured: Sequence[Measured], below: int, hide: Hide
+) -> Sequence[ShownNumbers]:
+    found = [each.numbers[variable.column] for each in measured]
+    counts = [(each.count, own.persons - each.count) for each, own in zip(found, measured, strict=True)]
+    # The bars and those without a value add up to all persons: they are one group.
+    bars = hide([(*each.bins, missing) for each, (_, missing) in zip(found, counts, strict=True)])
+    if any(told is None for told in bars) or any(mask.is_small(known, below) for known, _ in counts):
+        bars = [None] * len(found)
+    shown = []
+    for own, numbers, bar, pair in zip(measured, found, bars, hide(counts), strict=True):
+        if mask.is_small(own.persons, below):
+            shown.append(ShownNumbers(variable, None, None, None, None))
+            continue
+        known, missing = pair or (None, None)
+        if numbers.bins and bar is not None:
+            missing = bar[-1]
+            known = None if missing is None else numbers.count
+        # Quartiles of few are values of single persons.
+        quartiles = None if mask.is_small(numbers.count, 2 * below) else numbers.quartiles
+        bins = None if bar is None else bar[:-1]
+        shown.append(ShownNumbers(variable, known, missing, quartiles, bins))
+    return shown
 
 
 def _levels(
-    variable: Variable, found: Levels, persons: int, below: int, wanted: Sequence[str]
-) -> ShownLevels:
-    if mask.is_small(persons, below):
-        return ShownLevels(variable, None, None)
-    counts = {level: found.counts.get(level, 0) for level in wanted}
-    told = mask.parts((*counts.values(), persons - found.count), below)
-    if told is None:
-        return ShownLevels(variable, None, None)
-    return ShownLevels(variable, dict(zip(counts, told[:-1], strict=True)), told[-1])
+    variable: Variable, measured: Sequence[Measured], below: int, wanted: Sequence[str], hide: Hide
+) -> Sequence[ShownLevels]:
+    found = [each.levels[variable.column] for each in measured]
+    groups = [
+        [*(each.counts.get(level, 0) for level in wanted), own.persons - each.count]
+        for each, own in zip(found, measured, strict=True)
+    ]
+    return [
+        ShownLevels(variable, None, None)
+        if told is None or mask.is_small(own.persons, below)
+        else ShownLevels(variable, dict(zip(wanted, told[:-1], strict=True)), told[-1])
+        for own, told in zip(measured, hide(groups), strict=True)
+    ]
 
 
 _STEPS = text(

@@ -31,6 +31,7 @@ class Variable(Shape):
     kind: Literal["continuous", "categorical"]
     unit: Said | None = None
     scale: Literal["linear", "log"] = "linear"
+    """Of the axis, and of what cohorts are compared by."""
     bins: tuple[float, ...] | None = Field(default=None, min_length=2)
     """Edges of its distribution's bars, ascending; a bar holds its lower edge. Outside are bars too."""
     labels: Mapping[str | int, Said] = {}
@@ -74,7 +75,10 @@ class TableOne(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A continuous variable of a cohort, in its unit. All but ``count`` are None where no value is known."""
+    """A continuous variable of a cohort, in its unit. All but ``count`` are None where no value is known.
+
+    Mean and variance are of the natural logarithm where the scale is ``log``, among values above 0.
+    """
 
     count: int
     """Persons with a value."""
@@ -183,9 +187,11 @@ def _variable(variable: Variable, kind: str) -> str:
         f"(SELECT jsonb_object_agg(bar, persons) FROM (SELECT width_bucket({column}::numeric, {edges}) AS bar"
         f", count(*) AS persons FROM known WHERE {column} IS NOT NULL GROUP BY 1) AS counted)"
     )
+    # Means of skewed values tell of their few largest.
+    measure = f"ln(nullif(greatest({column}, 0), 0)::float8)" if variable.scale == "log" else column
     return (
-        f"(SELECT jsonb_build_object('count', count({column}), 'mean', avg({column}),"
-        f" 'variance', var_samp({column}),"
+        f"(SELECT jsonb_build_object('count', count({column}), 'mean', avg({measure}),"
+        f" 'variance', var_samp({measure}),"
         f" 'quartiles', percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY {column}),"
         f" 'bars', {bars}, 'bins', {bins if edges else 'NULL'}) FROM known)"
     )

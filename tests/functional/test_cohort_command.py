@@ -4,7 +4,9 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator
+from math import log, sqrt
 from pathlib import Path
+from statistics import fmean, variance
 from typing import Any
 
 import pandas as pd
@@ -132,6 +134,36 @@ def test_an_overlap_that_is_small_is_masked_whole(cohort: Callable[..., Ran]) ->
     assert shown[:3] == [["in both", "*"], ["in tiny:last=10 alone", "*"], ["in tiny:last=8 alone", "*"]]
     shown = table(cohort("compare", "tiny:last=10", "tiny:last=8", "--unmasked").out)
     assert [row[1] for row in shown[:3]] == ["8", "2", "0"]
+
+
+def test_cohorts_of_which_one_holds_the_other_tell_no_small_rest(cohort: Callable[..., Ran]) -> None:
+    cohort("run", "uc1")
+    cohort("run", "uc2")
+    shown = table(cohort("compare", "uc1", "uc2").out)
+    assert ["in uc2 alone", "0"] in shown
+    pairs = [[cell.partition(" ")[0] for cell in row[1:3]] for row in shown if "%" in "".join(row[1:])]
+    assert pairs
+    for one, other in pairs:
+        assert abs(int(one) - int(other)) not in range(1, 5)
+    unmasked = table(cohort("compare", "uc1", "uc2", "--unmasked").out)
+    rests = [
+        int(row[1].split(" ")[0]) - int(row[2].split(" ")[0]) for row in unmasked if "%" in "".join(row[1:])
+    ]
+    assert {1, 2, 3, 4} & set(rests), "the sample has such"
+
+
+def test_numbers_on_a_log_scale_are_compared_by_their_logarithm(
+    cohort: Callable[..., Ran], engine: Engine
+) -> None:
+    cohort("run", "uc1")
+    cohort("run", "uc1_controls")
+    frames = [dataframe(engine, name) for name in ("uc1", "uc1_controls")]
+    logs = [[log(value) for value in frame.psa.dropna() if value > 0] for frame in frames]
+    apart = abs(fmean(logs[0]) - fmean(logs[1])) / sqrt((variance(logs[0]) + variance(logs[1])) / 2)
+    said = cohort("compare", "uc1", "uc1_controls", "--unmasked").out
+    (row,) = (row for row in table(said) if row[0] == "PSA at baseline (ng/mL)")
+    assert row[3] == f"{apart:.2f}"
+    assert "of ln for PSA at baseline" in said
 
 
 def test_show_and_compare_as_csv(cohort: Callable[..., Ran], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.cohorts.mask import Count, chain, overlap, parts, single
+from etl.cohorts.mask import Count, chain, nested, overlap, parts, single
 from etl.cohorts.summary import ShownLevels, ShownNumbers, attrition, shown
 from etl.cohorts.table_one import Levels, Measured, Numbers, TableOne
 
@@ -136,18 +136,55 @@ def test_no_count_of_a_table_one_follows(measured: Measured, below: int) -> None
         assert (numbers.count, numbers.missing, numbers.quartiles, numbers.bins) == (None,) * 4
         assert (levels.counts, levels.missing) == (None, None)
         return
-    groups = [((numbers.count, numbers.missing), measured.persons)]
+    if numbers.bins is not None:
+        groups = [((*numbers.bins, numbers.missing), measured.persons)]
+        known = measured.numbers["age"].count
+        assert numbers.count == (None if numbers.missing is None else known), "the other follows"
+    else:
+        groups = [((numbers.count, numbers.missing), measured.persons)]
     if levels.counts is not None:
         groups.append(((*levels.counts.values(), levels.missing), measured.persons))
     else:
         assert levels.missing is None
-    if numbers.bins is not None:
-        groups.append((numbers.bins, measured.numbers["age"].count))
     for told, total in groups:
         if None in told:
             assert all(len(values) > 1 for values in values_of(list(worlds(told, total, below))))
-    if 0 < measured.numbers["age"].count < below:
-        assert numbers.quartiles is None
+    few = 0 < measured.numbers["age"].count < 2 * below
+    assert (numbers.quartiles is None) == (few or measured.numbers["age"].count == 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=4), BELOW)
+@settings(max_examples=400, deadline=None)
+def test_no_count_of_a_cohort_within_another_follows_nor_what_they_differ_by(
+    pairs: list[tuple[int, int]], below: int
+) -> None:
+    inner, more = [one for one, _ in pairs], [other for _, other in pairs]
+    outer = [one + other for one, other in pairs]
+    told = nested(outer, inner, below)
+    if told is None:
+        return
+    for seen, counts in zip(told, (outer, inner), strict=True):
+        assert all(shown in (None, count) for shown, count in zip(seen, counts, strict=True))
+    assert [each is None for each in told[0]] == [each is None for each in told[1]]
+    for shown_outer, shown_inner in zip(*told, strict=True):
+        if shown_outer is not None and shown_inner is not None:
+            counts = (shown_outer, shown_inner, shown_outer - shown_inner)
+            assert not any(0 < count < below for count in counts), "a small count is shown"
+    hidden = [place for place, each in enumerate(told[0]) if each is None]
+    if hidden:
+        totals = [sum(group[place] for place in hidden) for group in (inner, more)]
+        for place, (own, besides) in enumerate((inner[each], more[each]) for each in hidden):
+            for total, count in zip(totals, (own, besides), strict=True):
+                values = _possible(len(hidden), total)
+                assert total == 0 or total >= below, "how many the masked ones are together is small"
+                assert not 0 < count < below or len({each[place] for each in values}) > 1
+
+
+def _possible(number: int, total: int) -> list[tuple[int, ...]]:
+    """All tuples of so many whole numbers from 0 on that add up to the total."""
+    if number == 1:
+        return [(total,)]
+    return [(first, *rest) for first in range(total + 1) for rest in _possible(number - 1, total - first)]
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=5), BELOW)

@@ -13,8 +13,8 @@ from etl.cohorts.definition import define
 from etl.cohorts.known import Run
 from etl.cohorts.page import compared_page, page
 from etl.cohorts.plots import compared_pictures, pictures
-from etl.cohorts.render import lines, merged, number
-from etl.cohorts.summary import Summary, summary_of
+from etl.cohorts.render import legend_of_differences, lines, merged, number
+from etl.cohorts.summary import ShownNumbers, Summary, summary_of
 from etl.cohorts.table_one import Levels, Measured, Numbers, TableOne
 
 FILE = """/*
@@ -147,6 +147,31 @@ def test_two_cohorts_as_text() -> None:
         ("", "2", ("25 (55.6 %)", "30 (50.0 %)"), ""),
     ]
     assert merged(compared())[2][3] == "–"
+
+
+def test_differences_say_what_they_are_of() -> None:
+    said = legend_of_differences(compared())
+    assert said.startswith(
+        "SMD: standardised mean difference, of ln for PSA, among persons with a value; perc"
+    )
+    assert said in compared_page(compared())
+    assert "PSA (ln)</text>" in compared_pictures(compared())[0].svg
+
+
+def test_quartiles_of_few_are_values_of_persons() -> None:
+    few = summary("few", 40, (0, 5, 4, 0, 0), {"1": 40}).variables[0]
+    assert isinstance(few, ShownNumbers)
+    assert (few.count, few.quartiles, few.is_masked) == (9, None, True)
+    enough = summary("enough", 40, (0, 5, 5, 0, 0), {"1": 40}).variables[0]
+    assert isinstance(enough, ShownNumbers)
+    assert enough.quartiles
+
+
+def test_bars_do_not_tell_how_many_have_no_value() -> None:
+    found = summary("bars", 52, (0, 20, 15, 15, 0), {"1": 52}).variables[0]
+    assert isinstance(found, ShownNumbers)
+    assert found.missing is None
+    assert found.bins is not None and None in found.bins
 
 
 def test_a_page_needs_nothing_but_itself() -> None:
