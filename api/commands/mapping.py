@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from api.shared import MappingsOption, database, err, mapping_folder, out, plural
+from etl.cohorts.check import cohort_findings
 from etl.mapping.check import check as check_mapping
 from etl.mapping.compile import compile_plan, provisional_numbers, read_mapping
 from etl.mapping.findings import Finding, errors
@@ -31,6 +32,7 @@ def check(mappings: MappingsOption = None) -> None:
         current = state(engine).name == "current"
         with engine.connect() as connection:
             findings = check_mapping(folder, vocabulary(folder, connection if current else None)).findings
+    findings = sorted([*findings, *cohort_findings(folder)])
     for finding in findings:
         out.print(str(finding), markup=False)
     against = (

@@ -79,7 +79,7 @@ def draw(
 
 
 def data_state(connection: Connection) -> str:
-    """A digest of which versions of which cases are loaded: another one, and a cohort may be out of date."""
+    """A digest of the cases, curations and series loaded: another one, and a cohort may be out of date."""
     return str(connection.execute(_STATE).scalar_one())
 
 
@@ -261,10 +261,13 @@ _OPEN = text("SELECT pg_temp.oncolake_columns(:query)")
 # None of its rows is read: that would be outside of the function.
 _DESCRIBE = text("FETCH FORWARD 0 FROM oncolake_columns")
 _CLOSE = text("CLOSE oncolake_columns")
-#: Versions, times of loading and withdrawals; the vocabulary, because the views name concepts.
+#: Of cases: versions and times of loading. Of images: curations, and series, which cases and DICOM tell of.
+#: Withdrawals; and the vocabulary, because the views name concepts.
 _STATE = text("""
     SELECT md5(concat_ws(' ', count(*), sum(loaded_version), sum(extract(epoch FROM loaded_at)), max(case_id),
                (SELECT max(withdrawal_id) FROM lake.withdrawals),
+               (SELECT concat_ws(' ', count(*), max(curation_id), count(case_id)) FROM lake.curations),
+               (SELECT concat_ws(' ', count(*), sum(image_id), max(series_date)) FROM omop.radiology_image),
                (SELECT max(vocabulary_version) FROM omop.cdm_source)))
       FROM lake.cases
 """)

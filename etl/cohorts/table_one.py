@@ -17,7 +17,7 @@ from etl.cohorts.allowed import SCHEMAS
 from etl.cohorts.errors import CohortError
 from etl.cohorts.header import Name, Said, Shape
 from etl.cohorts.known import FOLDER
-from etl.cohorts.shapes import read_shape
+from etl.cohorts.shapes import Lines, read_shape
 
 FILE = "table_one.yaml"
 _VIEW = re.compile(rf"({'|'.join(SCHEMAS)})\.[a-z][a-z0-9_]*")
@@ -114,12 +114,21 @@ class Measured:
 
 def read_table_one(folder: Traversable) -> TableOne:
     """The variables of a mapping folder. Raises CohortError with file and line."""
+    return _read(folder)[0]
+
+
+def table_one_lines(folder: Traversable) -> Lines:
+    """The line of each key of the file. Raises CohortError as ``read_table_one`` does."""
+    return _read(folder)[1]
+
+
+def _read(folder: Traversable) -> tuple[TableOne, Lines]:
     file = folder.joinpath(FOLDER, FILE)
     shown = f"{FOLDER}/{FILE}"
     if not file.is_file():
         raise CohortError(f"there is no {shown} in this mapping: it says what table one is made of")
     try:
-        return read_shape(file.read_text(encoding="utf-8-sig"), shown, TableOne)[0]
+        return read_shape(file.read_text(encoding="utf-8-sig"), shown, TableOne)
     except (OSError, UnicodeDecodeError) as error:
         raise CohortError(f"{shown} cannot be read: {type(error).__name__}") from None
 

@@ -44,6 +44,10 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "two-names": ("error", "The mapping gives one concept two names."),
     "not-standard": ("warning", "The concept is not a standard concept."),
     "unused-accept": ("warning", "There is no such finding to accept."),
+    "bad-cohort": (
+        "error",
+        "A cohort, or table one, is refused; the mapping can be used, the cohort cannot.",
+    ),
     "placeholder": ("note", "The concept is a placeholder until an Athena vocabulary is loaded."),
 }
 

@@ -57,6 +57,13 @@ def test_what_map_check_finds_stops_the_other_commands(
     assert (said.code, told in said.err) == (2, True)
 
 
+def test_map_check_tells_of_cohorts_too(run: Run, folder: Path) -> None:
+    (folder / "cohorts" / "uc1.sql").write_text("SELECT 1")
+    said = run("map", "check", "--mappings", folder)
+    assert said.code == 1
+    assert "cohorts/uc1.sql:1: error: begin with a header: " in said.out
+
+
 def test_a_concept_described_otherwise_asks_for_init(run: Run, folder: Path) -> None:
     change(folder, "concepts.csv", "2000000001,Index Lesion,", "2000000001,Index lesion of the prostate,")
     change(folder, "lesions.yaml", "2000000001 Index Lesion", "2000000001 Index lesion of the prostate")

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.cohorts.definition import Definition, define
-from etl.cohorts.draw import draw
+from etl.cohorts.draw import data_state, draw
 from etl.cohorts.errors import CohortError
 from etl.cohorts.known import find_run, listed
 from etl.cohorts.store import Ran, run
@@ -19,6 +19,7 @@ from etl.reader_role import make_reader
 from etl.sample import sample
 from etl.setup import DEFAULT_MAPPING, prepare
 from tests.conftest import engine_on, new_database
+from tests.imaging_rows import Images
 from tests.withdrawals import drop_patient
 
 CASES = list(sample(24))
@@ -335,6 +336,25 @@ def test_a_change_of_the_data_is_told(lake: Engine, cases_file: Any, tmp_path: A
     run(lake, kept("true", name="then"), {}, "prostate")
     with lake.connect() as connection:
         assert find_run(connection, "then").is_current
+
+
+def test_curations_and_series_are_data_too(loaded: Engine) -> None:
+    with loaded.connect() as connection:
+        states = [data_state(connection)]
+        images = Images(connection, person_id=9001)
+        images.series(images.study("1.2"), "1.2.3")
+        states.append(data_state(connection))
+        connection.execute(
+            text(
+                "INSERT INTO lake.curations"
+                " (upload_id, everywhere, curation_function, source_series_uid, digest, document)"
+                " SELECT max(upload_id), true, 'segmentation', '1.2.3', '', '{}' FROM lake.uploads"
+            )
+        )
+        states.append(data_state(connection))
+        connection.rollback()
+        assert len(set(states)) == 3
+        assert data_state(connection) == states[0]
 
 
 def test_a_patient_withdrawn_while_it_runs_is_not_left_behind(
