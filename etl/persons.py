@@ -59,7 +59,7 @@ def store_persons(
 def store_disagreements(
     connection: Connection, loaded: Iterable[Sequence[int]], cases: Container[int]
 ) -> list[Disagreement]:
-    """Write the problems of kind ``disagrees`` anew; ``loaded`` are the lists that ``store_persons`` returned.
+    """Write the problems of kind ``disagrees`` anew; ``loaded`` are the lists of ``store_persons``.
 
     Returns those of ``cases``, and those of other cases that agreed in the column before.
     """
