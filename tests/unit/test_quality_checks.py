@@ -254,7 +254,8 @@ def test_few_extraordinary_values_are_allowed_and_no_impossible_ones() -> None:
     assert [by_name[one] for one in sorted(strict | {"withinObservationPeriod"})] == [{0}] * 5
     some = [one for one in CHECKS if found.of(one) == 5]
     assert [one.id for one in some] == [
-        "field_standardconceptrecordcompleteness_procedure_occurrence_procedure_concept_id"
+        "field_standardconceptrecordcompleteness_episode_episode_object_concept_id",
+        "field_standardconceptrecordcompleteness_procedure_occurrence_procedure_concept_id",
     ]
     assert found.of(BY_ID["field_standardconceptrecordcompleteness_measurement_unit_concept_id"]) == 0
 
