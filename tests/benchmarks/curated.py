@@ -2,8 +2,8 @@
 
 Both sides ask docs/queries/coregistered.sql of the database itself; the floor's DWI are looked up in a table
 of those that were co-registered, made beforehand. Patients (with PSA, stage and grade), studies and their
-ten series, two of them derived, and what was done to them are written by SQL; ``--cases`` is the number of
-series.
+ten series, two of them derived, and what was done to them are written by SQL, with the ids that a load gives
+its rows: the views read case and rule from them. ``--cases`` is the number of series.
 """
 
 import hashlib
@@ -22,34 +22,75 @@ QUERY = Path(__file__).parents[2].joinpath("docs", "queries", "coregistered.sql"
 _PER_STUDY, _PER_PATIENT = 10, 2
 
 _FILL = (
+    # A patient has one case, of another number, and that one document.
+    text("""
+        INSERT INTO lake.patients (person_id, patient_id) OVERRIDING SYSTEM VALUE
+        SELECT number, 'P' || number FROM generate_series(1, CAST(:patients AS bigint)) AS number
+    """),
+    text("""
+        INSERT INTO lake.cases (case_id, mapping, patient_id, form, person_id, version, loaded_version)
+        OVERRIDING SYSTEM VALUE
+        SELECT person_id + :patients, 'prostate', patient_id, '1+2', person_id, 1, 1 FROM lake.patients
+    """),
+    text("""
+        WITH upload AS (
+            INSERT INTO lake.uploads (uploader, source, mapping, bytes, sha256)
+            VALUES ('somebody', 'cases.ndjson', 'prostate', 2, sha256('')) RETURNING upload_id)
+        INSERT INTO lake.documents (case_id, version, upload_id, position, digest, document)
+        SELECT case_id, version, upload_id, person_id, sha256(''), CAST('{}' AS jsonb) FROM lake.cases, upload
+    """),
     text("""
         INSERT INTO omop.person (person_id, gender_concept_id, year_of_birth, race_concept_id,
             ethnicity_concept_id, gender_source_concept_id, race_source_concept_id,
             ethnicity_source_concept_id)
-        SELECT number, 8507, 1925 + number % 25, 0, 0, 0, 0, 0
-        FROM generate_series(1, CAST(:patients AS bigint)) AS number
+        SELECT person_id, 8507, 1925 + person_id % 25, 0, 0, 0, 0, 0 FROM lake.patients
+    """),
+    # The id of the first row that each rule would make of each case, as in etl/identity.py.
+    text("""
+        CREATE VIEW public.made AS
+        SELECT person_id, case_id, name,
+            (CAST(case_id AS bigint) << 32) + (CAST(rule_id AS bigint) << 20) AS row_id
+        FROM lake.cases JOIN lake.rules USING (mapping)
     """),
     text("""
-        INSERT INTO omop.visit_occurrence (visit_occurrence_id, person_id, visit_concept_id,
-            visit_start_datetime, visit_end_datetime, visit_type_concept_id, visit_source_concept_id,
-            admitted_from_concept_id, discharge_to_concept_id)
-        SELECT person_id * 2 + place, person_id, 2000000007 + 2 * place, DATE '2000-01-01', DATE '2000-01-01',
-            0, 0, 0, 0
-        FROM omop.person, generate_series(0, 1) AS place
+        INSERT INTO omop.visit_occurrence (visit_occurrence_id, person_id, visit_concept_id, visit_start_date,
+            visit_start_datetime, visit_end_date, visit_end_datetime, visit_type_concept_id,
+            visit_source_concept_id, admitted_from_concept_id, discharge_to_concept_id)
+        SELECT row_id, person_id, concept, day, day, day, day, 32809, 0, 0, 0
+        FROM public.made JOIN (VALUES ('visit.baseline', 2000000007, DATE '2000-01-01'),
+            ('visit.imaging', 2000000009, DATE '2000-01-20')) AS said (name, concept, day) USING (name)
     """),
-    # PSA and stage of the baseline; patterns of the grade of two lesions.
     text("""
-        INSERT INTO omop.measurement (measurement_id, person_id, measurement_concept_id, measurement_datetime,
-            measurement_type_concept_id, measurement_source_concept_id, value_as_number, visit_occurrence_id,
-            modifier_of_event_id)
-        SELECT person_id * 10 + place, person_id, concept, DATE '2000-01-01', 0, 0, value,
-            person_id * 2 + CAST(place = 1 AS integer), CASE WHEN place > 1 THEN person_id * 2 + place / 4 END
-        FROM omop.person, LATERAL (VALUES
-            (0, 44793131, person_id % 20 + 0.5),
-            (1, (SELECT min(target_concept_id) FROM omop.source_to_concept_map
-                 WHERE source_vocabulary_id = 'prostate.tnm_t' AND target_concept_id > 0), NULL),
-            (2, 4293445, 3 + person_id % 3), (3, 4297948, 3 + person_id % 2),
-            (4, 4293445, 3), (5, 4297948, 3 + person_id % 5 / 4)) AS said (place, concept, value)
+        INSERT INTO omop.note (note_id, person_id, note_event_field_concept_id, note_date, note_datetime,
+            note_type_concept_id, note_class_concept_id, note_title, note_text, encoding_concept_id,
+            language_concept_id)
+        SELECT row_id, person_id, 0, DATE '2000-01-01', DATE '2000-01-01', 32809, 706391, 'useCaseType',
+            '1+2', 32678, 4180186
+        FROM public.made WHERE name = 'use_case_type'
+    """),
+    text("""
+        INSERT INTO omop.condition_occurrence (condition_occurrence_id, person_id, condition_concept_id,
+            condition_start_date, condition_start_datetime, condition_type_concept_id,
+            condition_status_concept_id, condition_source_concept_id)
+        SELECT row_id + lesion, person_id, 200962, DATE '2000-01-20', DATE '2000-01-20', 32809, 0, 0
+        FROM public.made, generate_series(0, 1) AS lesion WHERE name = 'lesion'
+    """),
+    # PSA, stage, and patterns of the grade of two lesions.
+    text("""
+        INSERT INTO omop.measurement (measurement_id, person_id, measurement_concept_id, measurement_date,
+            measurement_datetime, measurement_type_concept_id, measurement_source_concept_id, value_as_number,
+            value_source_value, visit_occurrence_id)
+        SELECT made.row_id + item, made.person_id, concept, day, day, 32809, 0, value,
+            coalesce(code, CAST(value AS text)), visit.row_id
+        FROM public.made, LATERAL (VALUES
+            ('psa_total', 0, 'visit.baseline', 44793131, DATE '2000-01-01', person_id % 20 + 0.5, NULL),
+            ('t_mri', 0, 'visit.imaging', 1539231, DATE '2000-01-20', NULL, 'cT2a'),
+            ('lesion.gleason1', 0, 'visit.imaging', 4293445, DATE '2000-01-20', 3 + person_id % 3, NULL),
+            ('lesion.gleason2', 0, 'visit.imaging', 4297948, DATE '2000-01-20', 3 + person_id % 2, NULL),
+            ('lesion.gleason1', 1, 'visit.imaging', 4293445, DATE '2000-01-20', 3, NULL),
+            ('lesion.gleason2', 1, 'visit.imaging', 4297948, DATE '2000-01-20', 3 + person_id % 5 / 4, NULL)
+        ) AS said (rule, item, place, concept, day, value, code), public.made AS visit
+        WHERE made.name = rule AND visit.case_id = made.case_id AND visit.name = place
     """),
     text("""
         INSERT INTO omop.radiology_occurrence (radiology_occurrence_id, person_id, study_instance_uid,
@@ -110,6 +151,9 @@ _VACUUM = text("VACUUM ANALYZE")
 #: What the floor asks in the place of the column.
 _READY = "EXISTS (SELECT FROM public.coregistered WHERE series_instance_uid = dwi.series_instance_uid)"
 _OTHERS = {
+    "what is said of every patient": """
+        SELECT count(*), count(psa), count(isup_grade), count(clinical_t), count(use_cases)
+        FROM research.patient""",
     "every flag of every series": """
         SELECT count(*) FILTER (WHERE is_motion_corrected), count(*) FILTER (WHERE is_coregistered),
             count(*) FILTER (WHERE is_approved), count(*) FILTER (WHERE has_motion_correction),
@@ -122,7 +166,12 @@ _OTHERS = {
 }
 
 
+class NothingFound(AssertionError):
+    """The query found no series, or knew nothing of their patients: how long that takes means nothing."""
+
+
 def measure(setting: Setting) -> Report:
+    """Ask for curated series, and of the table that has them. Raises NothingFound when there were none."""
     studies = max((setting.cases or SERIES) // _PER_STUDY, _PER_PATIENT)
     with ExitStack() as stack:
         name = stack.enter_context(template(setting.server_url))
@@ -157,6 +206,10 @@ def fill(engine: Engine, studies: int) -> None:
 def _ask(connection: Connection, query: str, size: int) -> Taken:
     seconds, found = timed(lambda: connection.exec_driver_sql(query).all())
     connection.rollback()
+    if not found:
+        raise NothingFound("the query found no series: see what the views of the mapping read of its rules")
+    if unknown := sum(None in row for row in found):
+        raise NothingFound(f"{unknown} of {len(found)} series have an empty column: see what the views read")
     return Taken(seconds, size, len(found), hashlib.sha256(repr(found).encode()).hexdigest())
 
 

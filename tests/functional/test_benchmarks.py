@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from omop_schema.database import SETTING
-from tests.benchmarks import BENCHMARKS, peers
+from tests.benchmarks import BENCHMARKS, curated, peers
 from tests.benchmarks.__main__ import told
 from tests.benchmarks.athena import Shape, generate
 from tests.benchmarks.dicomweb import SEARCHES, TIMES
@@ -73,10 +73,44 @@ def test_curated_series_are_those_that_were_made_so(server_url: str) -> None:
     report = BENCHMARKS["curated"](Setting(server_url, cases=1_200, pairs=1))
     ((ours, floor),) = report.pairs
     assert (ours.documents, ours.rows, ours.made) == (floor.documents, floor.rows, floor.made)
-    assert (ours.documents, ours.rows > 10) == (1_200, True)
-    every, _, one = (note.split(" ms  ")[1] for note in report.notes)
+    assert (ours.documents, ours.rows) == (1_200, sum(map(_asked_for, range(1, 121))))
+    patients, every, _, one = (note.split(" ms  ")[1] for note in report.notes)
+    assert patients == "60, 60, 60, 60, 60"
     assert all(0 < int(count) < 1_200 for count in every.split(", "))
     assert one == "False, False, None, True, True, False"
+
+
+def _asked_for(study: int) -> bool:
+    """Whether a study is 3T, its patient of grade 3 or more, and its DWI co-registered, not rejected."""
+    patient, alignment = 1 + (study - 1) // 2, study * 2 + 1
+    graded = patient % 3 > 0  # 4+3, 4+4, 5+3 or 5+4; else 3+3 or 3+4
+    aligned = study % 2 == 0 and study % 8 > 0 and (alignment % 15 > 0 or study % 10 == 0)
+    return study % 3 > 0 and graded and aligned
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [("lesion.gleason1", "found no series"), ("psa_total", "have an empty column")],
+)
+def test_a_query_that_finds_nothing_is_not_measured(
+    server_url: str, monkeypatch: pytest.MonkeyPatch, lost: str, message: str
+) -> None:
+    fill = curated.fill
+
+    def fill_without(engine: Engine, studies: int) -> None:
+        fill(engine, studies)
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "DELETE FROM omop.measurement USING lake.rules"
+                    " WHERE name = :lost AND rule_id = measurement_id >> 20 & 4095"
+                ),
+                {"lost": lost},
+            )
+
+    monkeypatch.setattr(curated, "fill", fill_without)
+    with pytest.raises(curated.NothingFound, match=message):
+        curated.measure(Setting(server_url, cases=200, pairs=1))
 
 
 def test_two_sides_take_turns_by_blocks_and_in_who_begins() -> None:
