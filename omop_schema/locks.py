@@ -5,6 +5,7 @@ once read the table would stop all others. So a wait is given up after a moment,
 """
 
 import time
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -23,20 +24,25 @@ _DEADLOCK, _CANCELLED = "40P01", "57014"
 _DEADLOCKS = text("SELECT setting::integer / 1000.0 FROM pg_settings WHERE name = 'deadlock_timeout'")
 
 
-def lock_patiently(connection: Connection, tables: str, busy: str, attempts: int = ATTEMPTS) -> None:
+def lock_patiently(
+    connection: Connection, tables: str, busy: str, attempts: int = ATTEMPTS, then: Iterable[str] = ()
+) -> None:
     """Lock tables within the caller's transaction, stepping back as often as others would wait for long.
 
-    ``tables`` is as LOCK TABLE takes them, with the mode. Raises DatabaseBusy, which says ``busy``, when they
-    are not to be had. What follows in the transaction may take its time: its statement_timeout is 0.
+    ``tables`` is as LOCK TABLE takes them, with the mode; statements that wait for locks of their own come
+    ``then``, and are undone with the rest. Raises DatabaseBusy, which says ``busy``, when all of them are not
+    to be had. What follows in the transaction may take its time: its statement_timeout is 0.
     """
+    statements = [f"LOCK TABLE {tables}", *then]
     patience = min(_PATIENCE, 0.8 * float(connection.scalar(_DEADLOCKS)))
     for _ in range(attempts):
         start = time.monotonic()
         try:
             with connection.begin_nested():
                 connection.execute(text(f"SET LOCAL statement_timeout = {1000 * patience:.0f}"))
-                # In a name, a colon is no sign for a parameter.
-                connection.execute(text(f"LOCK TABLE {tables}".replace(":", r"\:")))
+                for statement in statements:
+                    # In a name, a colon is no sign for a parameter.
+                    connection.execute(text(statement.replace(":", r"\:")))
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
         except DBAPIError as error:
             code = getattr(error.orig, "pgcode", None)

@@ -17,6 +17,7 @@ from etl.setup import prepare
 from omop_schema.database import DatabaseBusy
 from tests.faults import Picture, clone, nothing_staged, picture, reading, wait_until, waits_in_swap
 from vocabularies.athena.load import load
+from vocabularies.athena.swap import SwapError
 
 #: Seconds that a reader may ever have to wait for a swap.
 LONGEST = 3
@@ -209,6 +210,40 @@ def test_a_writer_that_meets_the_tables_the_other_way_round_is_no_deadlock(
             assert load(engine, generated).loaded
 
 
+def test_a_writer_that_has_read_what_a_view_reads_waits_and_does_not_hold_up_the_swap(
+    server_url: str, old_lake: str, generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Views of concepts read the cases, too: a writer of cases waits with its lock for reading them."""
+    monkeypatch.setattr(vocabularies.athena.swap, "_ATTEMPTS", 2)
+    with clone(server_url, old_lake) as (_, engine):
+        ingest(engine, prepare(engine), [cases(tmp_path, 5)], "before")
+
+        def write(_: threading.Event) -> None:
+            with engine.connect() as connection, connection.begin():
+                assert connection.scalar(text("SELECT count(*) FROM lake.cases")) == 5
+                wait_until(lambda: holds_cases(engine))
+                assert connection.execute(text("UPDATE lake.cases SET form = form")).rowcount == 5
+
+        with aside(write):
+            assert load(engine, generated).loaded
+
+
+def test_a_function_made_of_a_view_is_told_of_and_nothing_has_changed(
+    server_url: str, old_lake: str, generated: Path
+) -> None:
+    with clone(server_url, old_lake) as (_, engine):
+        with engine.begin() as connection:
+            connection.execute(text("CREATE VIEW names AS SELECT concept_name FROM omop.concept"))
+            connection.execute(
+                text("CREATE FUNCTION named() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM names; END")
+            )
+        before = picture(engine)
+        with pytest.raises(SwapError, match=r"drop it before, and create it again after: .*named\(\)"):
+            load(engine, generated)
+        assert picture(engine) == before
+        assert nothing_staged(engine)
+
+
 def test_a_writer_that_never_ends_is_told_of(
     server_url: str, old_lake: str, generated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +256,17 @@ def test_a_writer_that_never_ends_is_told_of(
                 load(engine, generated)
         assert picture(engine) == before
         assert nothing_staged(engine)
+
+
+def holds_cases(engine: Engine) -> bool:
+    """Whether somebody keeps others from writing cases."""
+    statement = text("""
+        SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                       WHERE datname = current_database() AND relation = 'lake.cases'::regclass
+                         AND mode = 'ExclusiveLock' AND granted)
+    """)
+    with engine.connect() as connection:
+        return bool(connection.scalar(statement))
 
 
 def asks(engine: Engine, mode: str) -> bool:

@@ -7,6 +7,7 @@ leaves the database as it was.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg2.errors import DependentObjectsStillExist
@@ -113,9 +114,8 @@ def swap(connection: Connection) -> None:
     _run(connection, connection.scalars(_OWN_INDEXES, {**given, "staging": SCHEMA}).all())
     _add_keys(connection, keys)
     rights = [*_grants(connection, given), *_owners(connection, given)]
-    more = sorted({*(key.referring for key in keys), *(view.name for view in views)})
-    _lock(connection, f"{', '.join([_listed(OMOP), *more])} IN ACCESS EXCLUSIVE MODE", "reading")
-    _exchange(connection, keys, views)
+    _lock_readers(connection, keys, views)
+    _exchange(connection, keys)
     _run(connection, (*rights, *(each for view in views for each in view.statements())))
     connection.execute(_LABEL_MAPS)
     connection.execute(_DROP_PLACEHOLDER)
@@ -171,24 +171,44 @@ def _lock_writers(connection: Connection, given: Mapping[str, object]) -> list[_
     return keys
 
 
-def _lock(connection: Connection, tables: str, doing: str) -> None:
+def _lock_readers(connection: Connection, keys: Iterable[_ForeignKey], views: Sequence[View]) -> None:
+    """Let everybody wait from here, and take the views down.
+
+    A view is never locked by name: that locks all tables it reads, also those of writers who wait in
+    ``_lock_writers``, who had read them before and will not let go.
+    """
+    tables = ", ".join([_listed(OMOP), *sorted({key.referring for key in keys})])
+    down = [f"DROP VIEW {', '.join(view.name for view in views)}"] if views else []
+    with _dependents_told():
+        _lock(connection, f"{tables} IN ACCESS EXCLUSIVE MODE", "reading", down)
+
+
+def _lock(connection: Connection, tables: str, doing: str, then: Iterable[str] = ()) -> None:
     """Lock tables, stepping back as often as that would keep others waiting for long."""
     busy = (
         f"somebody has been {doing} the tables for over {_ATTEMPTS * PAUSE} seconds in one transaction; end "
         "it and load again"
     )
-    lock_patiently(connection, tables, busy, _ATTEMPTS)
+    lock_patiently(connection, tables, busy, _ATTEMPTS, then)
 
 
-def _exchange(connection: Connection, keys: Iterable[_ForeignKey], views: Sequence[View]) -> None:
+def _exchange(connection: Connection, keys: Iterable[_ForeignKey]) -> None:
     for key in keys:
         connection.execute(_as_it_is(f"ALTER TABLE {key.referring} DROP CONSTRAINT {key.name}"))
         renamed = f"RENAME CONSTRAINT {key.new_name} TO {key.name}"
         connection.execute(_as_it_is(f"ALTER TABLE {key.referring} {renamed}"))
-    for view in reversed(views):
-        connection.execute(_as_it_is(f"DROP VIEW {view.name}"))
-    try:
+    with _dependents_told():
         connection.execute(text(f"DROP TABLE {_listed(OMOP)}"))
+    for name in _NAMES:
+        connection.execute(text(f"ALTER TABLE {SCHEMA}.{name} SET SCHEMA {OMOP}"))
+    connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
+
+
+@contextmanager
+def _dependents_told() -> Iterator[None]:
+    """Say what to do where a table or view may not go, since something is made of it."""
+    try:
+        yield
     except DBAPIError as error:
         if isinstance(error.orig, DependentObjectsStillExist):
             raise SwapError(
@@ -196,9 +216,6 @@ def _exchange(connection: Connection, keys: Iterable[_ForeignKey], views: Sequen
                 f"create it again after: {error.orig.diag.message_detail}"
             ) from None
         raise
-    for name in _NAMES:
-        connection.execute(text(f"ALTER TABLE {SCHEMA}.{name} SET SCHEMA {OMOP}"))
-    connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
 
 
 def _listed(schema: str) -> str:
