@@ -18,6 +18,7 @@ from fastapi.responses import Response
 
 from api.http.access import Reading
 from api.http.errors import ApiError
+from api.http.queries import refuse_unknown
 from api.http.settings import Settings
 from etl.viewer import Viewer
 
@@ -110,6 +111,7 @@ def _asked(
         Query(ge=1, le=MOST, description="Items of a page, at most; documents may make it shorter"),
     ] = None,
 ) -> Asked:
+    refuse_unknown(request)
     settings: Settings = request.app.state.settings
     kept = [(name, request.query_params[name]) for name in ("form", "limit") if name in request.query_params]
     everything = access.reach == "all"

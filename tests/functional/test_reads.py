@@ -325,6 +325,21 @@ def test_nonsense_is_refused_in_every_parameter(reads: Reads) -> None:
             assert reads.get(address, headers={"If-None-Match": escaped}).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["/feed.json", "/uploads/1", "/patients/PCa-1", "/uploads/1/problems"])
+@pytest.mark.parametrize("asked", ["Limit=1", "form=1", "Secret-1", "limit=1&since=2000-01-01"])
+def test_an_unknown_parameter_is_not_left_out(reads: Reads, address: str, asked: str) -> None:
+    answer = reads.get(f"{address}?{asked}")
+    assert (answer.status_code, answer.json()["title"]) == (400, "Bad Request")
+    assert "takes 'cursor', 'limit' alone" in answer.json()["detail"]
+    assert "Secret" not in answer.text
+
+
+def test_a_misspelt_form_does_not_answer_with_all(reads: Reads) -> None:
+    answer = reads.get("/usecases/1?Form=1")
+    assert (answer.status_code, "'form'" in answer.json()["detail"]) == (400, True)
+    assert reads.get("/usecases/1?Form=1", headers={"Authorization": "Bearer no"}).status_code == 401
+
+
 def test_a_cursor_is_of_its_list_alone(reads: Reads) -> None:
     def cursor(address: str) -> str:
         return reads.get(address).json()["next_url"].rpartition("cursor=")[2]
