@@ -181,10 +181,10 @@ def _handler(state: Site) -> type[BaseHTTPRequestHandler]:
             for name, value in state.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            if not state.drip:
-                self.wfile.write(content)
-                return
             with suppress(OSError):  # the client has had enough
+                if not state.drip:
+                    self.wfile.write(content)
+                    return
                 for each in content:
                     self.wfile.write(bytes([each]))
                     time.sleep(state.drip)
