@@ -72,9 +72,16 @@ def _flowing(text: str) -> str:
     return "\n\n".join(each if each.startswith("\b") else each.replace("\n", " ") for each in paragraphs)
 
 
-for group in (app, cohort.app, mapping.app, vocab.app):
+def _flow(group: typer.Typer) -> None:
+    """Let the help of every command flow, those of the groups inside included."""
     for command in group.registered_commands:
         command.help = _flowing(command.callback.__doc__ or "") if command.callback else None
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            _flow(inner.typer_instance)
+
+
+_flow(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -33,6 +33,16 @@ def test_help_shows_an_example(run: Run, command: tuple[str, ...]) -> None:
     assert f"oncolake {' '.join(command)}" in said.out.partition("Example:")[2]
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_paragraph_of_a_help_text_is_broken_but_by_the_terminal(command: tuple[str, ...]) -> None:
+    found = typer.main.get_command(app)
+    for word in command:
+        found = found.commands[word]
+    paragraphs = [each for each in found.help.split("\n\n") if not each.startswith("\b")]
+    assert paragraphs
+    assert not [each for each in paragraphs if "\n" in each]
+
+
 @pytest.mark.parametrize("columns", [80, 140])
 def test_lines_break_where_the_terminal_ends_and_nowhere_else(terminal: Terminal, columns: int) -> None:
     said = terminal(columns, "withdraw", "--help")
