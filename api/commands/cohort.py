@@ -1,6 +1,7 @@
 """Commands about cohorts: list, run, show, compare, export."""
 
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from api.commands.cohort_tables import (
     print_summary,
     show_rows,
     write_rows,
+    write_text,
 )
 from api.shared import BadInput, MappingsOption, database, err, mapping_folder, plural
 from etl.cohorts import mask
@@ -24,6 +26,7 @@ from etl.cohorts.compare import compare
 from etl.cohorts.draw import TIMEOUT
 from etl.cohorts.export import table_of, write_csv, write_parquet, write_pickle
 from etl.cohorts.known import Run, definitions, find_definition, find_run, listed, mapping_name
+from etl.cohorts.page import compared_page, page
 from etl.cohorts.store import run
 from etl.cohorts.summary import summarise
 from etl.cohorts.table_one import TableOne, read_table_one
@@ -149,22 +152,15 @@ def show(
       oncolake cohort show uc2 --format html --to uc2.html
     """
     below = _below(mask_below, unmasked)
+    _refuse_output(form, to)
     with database() as engine:
         require_current(engine)
         with engine.connect() as connection:
             ran = find_run(connection, name)
             summary = summarise(connection, _table_one(ran, mappings), ran, below)
     _warn_of_changes(ran)
-    match form:
-        case Format.TABLE:
-            _needs_no_file(to, form)
-            print_summary(summary)
-        case Format.CSV:
-            write_rows(SHOW_COLUMNS, show_rows(summary), to)
-        case Format.HTML:
-            from etl.cohorts.page import page
-
-            _write_text(page(summary), to)
+    rows = (SHOW_COLUMNS, *show_rows(summary))
+    _write(form, to, lambda: print_summary(summary), rows, lambda: page(summary))
 
 
 @app.command("compare")
@@ -185,6 +181,7 @@ def compare_cohorts(
       oncolake cohort compare uc3 uc3_comparators --format html --to uc3.html
     """
     below = _below(mask_below, unmasked)
+    _refuse_output(form, to)
     with database() as engine:
         require_current(engine)
         with engine.connect() as connection:
@@ -192,16 +189,8 @@ def compare_cohorts(
             found = compare(connection, _table_one(runs[0], mappings), runs[0], runs[1], below)
     for ran in runs:
         _warn_of_changes(ran)
-    match form:
-        case Format.TABLE:
-            _needs_no_file(to, form)
-            print_compared(found)
-        case Format.CSV:
-            write_rows(("variable", "level", first, second, "smd"), compared_rows(found), to)
-        case Format.HTML:
-            from etl.cohorts.page import compared_page
-
-            _write_text(compared_page(found), to)
+    rows = (("variable", "level", first, second, "smd"), *compared_rows(found))
+    _write(form, to, lambda: print_compared(found), rows, lambda: compared_page(found))
 
 
 @app.command()
@@ -228,6 +217,7 @@ def export(
     """
     if file is None and target is not Target.CSV:
         raise BadInput(f"--to {target} is no text: say where to write it with -o FILE")
+    _refuse_file("-o", file)
     with database() as engine:
         require_current(engine)
         with engine.connect() as connection:
@@ -269,14 +259,34 @@ def _warn_of_changes(ran: Run) -> None:
         )
 
 
-def _needs_no_file(to: Path | None, form: Format) -> None:
-    if to is not None:
+def _refuse_output(form: Format, to: Path | None) -> None:
+    """Raise BadInput for what cannot be written in the end, before a query takes its time."""
+    if form is Format.TABLE and to is not None:
         raise BadInput(f"--to {to} needs --format csv or html; a {form} is for the screen")
+    _refuse_file("--to", to)
 
 
-def _write_text(content: str, to: Path | None) -> None:
-    if to is None:
-        print(content, end="")
+def _refuse_file(option: str, file: Path | None) -> None:
+    if file is None:
         return
-    to.write_text(content, encoding="utf-8")
-    err.print(f"Written: {to}", markup=False)
+    if file.is_dir():
+        raise BadInput(f"{option} {file} is a folder: name a file in it")
+    if not file.parent.is_dir():
+        raise BadInput(f"{option} {file}: there is no folder '{file.parent}'; make it, or name another")
+
+
+def _write(
+    form: Format,
+    to: Path | None,
+    show_table: Callable[[], None],
+    rows: Iterable[Sequence[object]],
+    html: Callable[[], str],
+) -> None:
+    """Write what a command found in the form that is asked for; ``rows`` begin with the names of columns."""
+    match form:
+        case Format.TABLE:
+            show_table()
+        case Format.CSV:
+            write_rows(rows, to)
+        case Format.HTML:
+            write_text(html(), to)

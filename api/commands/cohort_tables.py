@@ -1,4 +1,4 @@
-"""Cohorts on the screen and as CSV: attrition, table one, two cohorts side by side."""
+"""Cohorts on the screen and in files: attrition, table one, two cohorts side by side."""
 
 import csv
 import sys
@@ -162,11 +162,20 @@ def _csv_line(line: Line) -> Sequence[object]:
     return "table one", line.variable, line.level, line.count, percent, middle, low, high, line.is_masked
 
 
-def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], to: Path | None) -> None:
-    """Write CSV to a file, or to the standard output."""
+def write_rows(rows: Iterable[Sequence[object]], to: Path | None) -> None:
+    """Write CSV to a file, or to the standard output; the first row has the names of the columns."""
     if to is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *rows])
+        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
         return
     with to.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([names, *rows])
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    err.print(f"Written: {to}", markup=False)
+
+
+def write_text(content: str, to: Path | None) -> None:
+    """Write a text to a file, or to the standard output."""
+    if to is None:
+        print(content, end="")
+        return
+    to.write_text(content, encoding="utf-8")
     err.print(f"Written: {to}", markup=False)

@@ -272,11 +272,30 @@ def test_what_cannot_be_done_is_one_sentence(
     assert message in said.err
 
 
-def test_a_file_on_the_screen_is_no_table(cohort: Callable[..., Ran], tmp_path: Path) -> None:
-    cohort("run", "./tiny.sql")
-    said = cohort("show", "tiny", "--to", tmp_path / "x.txt")
-    assert said.code == 2
-    assert "needs --format csv or html" in said.err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("show", "uc2", "--to", "x.txt"),
+            "--to x.txt needs --format csv or html; a table is for the screen",
+        ),
+        (("compare", "uc2", "uc3", "--to", "x.txt"), "--to x.txt needs --format csv or html"),
+        (
+            ("show", "uc2", "--format", "csv", "--to", "nix/x.csv"),
+            "--to nix/x.csv: there is no folder 'nix'; make it",
+        ),
+        (("compare", "uc2", "uc3", "--format", "html", "--to", "nix/x.html"), "there is no folder 'nix'"),
+        (("show", "uc2", "--format", "html", "--to", "."), "--to . is a folder: name a file in it"),
+        (("export", "uc2", "-o", "nix/x.csv"), "-o nix/x.csv: there is no folder 'nix'; make it"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_database_is_asked(
+    cohort: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.setenv(SETTING, "postgresql://nobody@127.0.0.1:1/nothing")
+    said = cohort(*words)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
 
 
 def test_where_no_reader_can_be_it_is_told(
