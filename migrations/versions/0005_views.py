@@ -3,7 +3,7 @@
 from alembic import op
 from sqlalchemy import text
 
-from migrations import views
+from migrations import series, views
 
 revision = "0005"
 down_revision = "0004"
@@ -15,10 +15,10 @@ VIEWS = (
     views.CAME_FROM,
     views.BECAME,
     views.IMAGE_LINEAGE,
-    views.WEIGHTING,
-    views.PLANE,
-    views.SERIES_WORDS,
-    views.CURATION,
+    series.WEIGHTING,
+    series.PLANE,
+    series.SERIES_WORDS,
+    series.CURATION,
 )
 
 

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations import views
+from migrations import series
 
 revision = "0008"
 down_revision = "0007"
@@ -13,7 +13,7 @@ depends_on = None
 def upgrade() -> None:
     """Create the functions that the views of diseases ask."""
     # A colon or a percent sign is no parameter here.
-    op.get_bind().exec_driver_sql(views.CURATED, execution_options={"no_parameters": True})
+    op.get_bind().exec_driver_sql(series.CURATED, execution_options={"no_parameters": True})
 
 
 def downgrade() -> None:
