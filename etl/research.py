@@ -99,7 +99,7 @@ def create_views(
     the reader's role may not.
     """
     views = _in_order(_all(folder, generated or {}))
-    there = {view.name: _TAG.search(_comment(connection, view.path)) for view in views}
+    there = {view.name: _tag(connection, view) for view in views}
     for view in views:
         tag = there[view.name]
         if tag and tag[1] != mapping:
@@ -107,7 +107,7 @@ def create_views(
                 f"{view.path} is a view of mapping '{tag[1]}'; rename {view.file} of '{mapping}', or drop "
                 "the view first"
             )
-    changed = [view for view in views if (tag := there[view.name]) is None or tag[2] != view.digest]
+    changed = [view for view in views if not _is_made(there[view.name], view, mapping)]
     try:
         with connection.begin_nested():
             _make(connection, changed, mapping)
@@ -121,6 +121,17 @@ def create_views(
             _make(connection, views, mapping)
             _refuse_beyond(connection, views)
     return [view.path for view in views]
+
+
+def changed_views(
+    connection: Connection,
+    folder: Traversable,
+    mapping: str,
+    generated: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """Those that ``create_views`` would make, or make anew. Writes nothing. Raises ResearchError."""
+    views = _in_order(_all(folder, generated or {}))
+    return [view.path for view in views if not _is_made(_tag(connection, view), view, mapping)]
 
 
 def statements(name: str, content: str) -> list[str]:
@@ -245,6 +256,15 @@ def _drop(connection: Connection, views: Sequence[_View]) -> None:
             f"{view.file}: columns changed, here or in a view of this folder that it reads, and other views "
             f"read {view.path}; drop those first"
         ) from None
+
+
+def _tag(connection: Connection, view: _View) -> re.Match[str] | None:
+    """What the database says of a view: whose it is, and its digest."""
+    return _TAG.search(_comment(connection, view.path))
+
+
+def _is_made(tag: re.Match[str] | None, view: _View, mapping: str) -> bool:
+    return tag is not None and tag.groups() == (mapping, view.digest)
 
 
 def _comment(connection: Connection, view: str) -> str:

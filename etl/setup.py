@@ -1,7 +1,7 @@
 """Setting up: a database that is ready for a mapping, and the Plan of a mapping on that database."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -15,7 +15,7 @@ from etl.mapping.objections import LookUp
 from etl.mapping.views import statements, views_of
 from etl.plan import Plan
 from etl.register import lock_register, register
-from etl.research import create_views
+from etl.research import changed_views, create_views
 from etl.sections.refresh import Sections, make_sections
 from etl.status import outdated
 from vocabularies.concepts import Concept, lookup, shipped
@@ -68,6 +68,16 @@ class Initialised:
     """Cases that another version of the mapping loaded."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A mapping that is ready on a database: its concepts are loaded, its rules registered."""
+
+    plan: Plan
+    mapping: Bound = field(repr=False)
+    numbers: Mapping[str, int] = field(repr=False)
+    """Those of the rules, by name."""
+
+
 def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initialised:
     """Create or upgrade the schemas, then load what the mapping brings: concepts, value maps, rules, views.
 
@@ -83,16 +93,20 @@ def initialise(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Initial
     with engine.begin() as connection:
         lock_register(connection)
         concepts, rows = _load_vocabulary(connection, mapping, update=True)
-        numbers = register(connection, mapping)
-        _tell_source(connection, mapping)
-        views = _create_views(connection, mapping, numbers)
+        ready = _registered(connection, mapping)
+        views = _create_views(connection, ready)
         made = make_sections(connection, mapping)
-        earlier = outdated(connection, compile_plan(mapping, numbers))
-    return Initialised(before, concepts, rows, len(numbers), len(views), made, earlier)
+        earlier = outdated(connection, ready.plan)
+    return Initialised(before, concepts, rows, len(ready.numbers), len(views), made, earlier)
 
 
 def prepare(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:
-    """The Plan of a mapping for loading into this database: its concepts are loaded, its rules registered.
+    """The Plan of a mapping for loading into this database. Raises as ``prepared`` does."""
+    return prepared(engine, folder).plan
+
+
+def prepared(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Prepared:
+    """A mapping made ready for this database, for what needs more of it than the Plan.
 
     Raises NotInitialised, MappingError with every finding when the mapping has errors, or StarterError when
     the database has its concepts otherwise: only ``initialise`` changes a concept that is there.
@@ -102,8 +116,7 @@ def prepare(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:
         lock_register(connection)
         mapping = checked(folder, vocabulary(folder, connection))
         _load_vocabulary(connection, mapping, update=False)
-        _tell_source(connection, mapping)
-        return compile_plan(mapping, register(connection, mapping))
+        return _registered(connection, mapping)
 
 
 def preview(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:
@@ -117,13 +130,20 @@ def preview(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> Plan:
     return compile_plan(mapping, provisional_numbers(mapping))
 
 
-def renew_views(engine: Engine, folder: Traversable = DEFAULT_MAPPING) -> None:
-    """Bring the views of a mapping up to date with its rules. Raises MappingError or ResearchError."""
-    require_current(engine)
+def renew_views(engine: Engine, ready: Prepared) -> None:
+    """Bring the views of a mapping up to date with its rules. Raises ResearchError, and none is changed."""
     with engine.begin() as connection:
         lock_register(connection)
-        mapping = checked(folder, vocabulary(folder, connection))
-        _create_views(connection, mapping, register(connection, mapping))
+        _create_views(connection, ready)
+
+
+def outdated_views(connection: Connection, ready: Prepared) -> list[str]:
+    """The mapping's views that are missing, or not as it makes them, such as ``research.psa``; [] if none.
+
+    An ingest leaves them to ``initialise`` and ``renew_views``: two versions of a mapping that load in turn
+    must not change them each time. Nothing is written. Raises ResearchError.
+    """
+    return changed_views(connection, ready.mapping.folder.path, ready.plan.mapping, _generated(ready))
 
 
 def require_current(engine: Engine) -> None:
@@ -167,9 +187,19 @@ def _load_vocabulary(connection: Connection, mapping: Bound, *, update: bool) ->
     return concepts, load_value_maps(connection, name, mapping.folder.value_maps.values())
 
 
-def _create_views(connection: Connection, mapping: Bound, numbers: Mapping[str, int]) -> list[str]:
-    generated = {view.name: statements(view, numbers) for view in views_of(mapping)}
-    return create_views(connection, mapping.folder.path, mapping.folder.mapping.name, generated)
+def _registered(connection: Connection, mapping: Bound) -> Prepared:
+    numbers = register(connection, mapping)
+    _tell_source(connection, mapping)
+    return Prepared(compile_plan(mapping, numbers), mapping, numbers)
+
+
+def _create_views(connection: Connection, ready: Prepared) -> list[str]:
+    return create_views(connection, ready.mapping.folder.path, ready.plan.mapping, _generated(ready))
+
+
+def _generated(ready: Prepared) -> dict[str, list[str]]:
+    """The statements of the views that follow from the mapping, by name."""
+    return {view.name: statements(view, ready.numbers) for view in views_of(ready.mapping)}
 
 
 def _tell_source(connection: Connection, mapping: Bound) -> None:

@@ -34,7 +34,7 @@ from etl.foresee import foresee
 from etl.impact import Changes, Impact
 from etl.load import Counts
 from etl.plan import Plan
-from etl.setup import CURATION_MAPPING, SHORT_DIGEST, prepare, renew_views
+from etl.setup import CURATION_MAPPING, SHORT_DIGEST, prepare, prepared, renew_views
 
 app = typer.Typer()
 CHANGES = Changes._fields
@@ -55,7 +55,7 @@ def remap(
     ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Make the rows of loaded cases anew after a change of their mapping.
+    """Make the rows of loaded cases anew after a change of their mapping, then its views.
 
     Stopped half-way, run it again: it does what is left; with --all it does all again. A case that
     fails keeps its rows.
@@ -75,15 +75,20 @@ def remap(
                 impact = foresee(engine, folder, every=every, progress=report)
             _WRITERS[form](impact)
             raise typer.Exit
-        plan = prepare(engine, folder)
+        ready = prepared(engine, folder)
+        plan = ready.plan
         if cases := stage.due(engine, plan, every=every):
             where = f"the shipped mapping, {folder}" if mappings is None else str(folder)
             _announce(cases, plan, where)
         with _progress() as report:
             curations = partial(prepare, engine, CURATION_MAPPING)
             counts = stage.remap(engine, plan, every=every, progress=report, curation_plan=curations)
-        renew_views(engine, folder)
-        _print_counts(counts, engine, plan.mapping)
+        try:
+            # After the rows: until then, views of the version before are those that find them.
+            renew_views(engine, ready)
+        finally:
+            # The rows stay, also where a view cannot be made.
+            _print_counts(counts, engine, plan.mapping)
     raise typer.Exit(int(not counts.whole))
 
 
