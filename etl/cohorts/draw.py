@@ -21,6 +21,7 @@ from etl.cohorts.allowed import SCHEMAS
 from etl.cohorts.definition import COLUMNS, Definition
 from etl.cohorts.errors import CohortError
 from etl.cohorts.header import Value
+from etl.cohorts.state import data_state
 from etl.reader_role import READER
 
 #: Seconds that a query may take.
@@ -76,11 +77,6 @@ def draw(
     check_periods(definition.file, periods)
     check_steps(definition, reached, {each.subject_id for each in periods})
     return Drawn(tuple(sorted(periods)), reached, state, as_reader)
-
-
-def data_state(connection: Connection) -> str:
-    """A digest of the cases, curations and series loaded: another one, and a cohort may be out of date."""
-    return str(connection.execute(_STATE).scalar_one())
 
 
 def check_periods(file: str, periods: Iterable[Period]) -> None:
@@ -261,13 +257,3 @@ _OPEN = text("SELECT pg_temp.oncolake_columns(:query)")
 # None of its rows is read: that would be outside of the function.
 _DESCRIBE = text("FETCH FORWARD 0 FROM oncolake_columns")
 _CLOSE = text("CLOSE oncolake_columns")
-#: Of cases: versions and times of loading. Of images: curations, and series, which cases and DICOM tell of.
-#: Withdrawals; and the vocabulary, because the views name concepts.
-_STATE = text("""
-    SELECT md5(concat_ws(' ', count(*), sum(loaded_version), sum(extract(epoch FROM loaded_at)), max(case_id),
-               (SELECT max(withdrawal_id) FROM lake.withdrawals),
-               (SELECT concat_ws(' ', count(*), max(curation_id), count(case_id)) FROM lake.curations),
-               (SELECT concat_ws(' ', count(*), sum(image_id), max(series_date)) FROM omop.radiology_image),
-               (SELECT max(vocabulary_version) FROM omop.cdm_source)))
-      FROM lake.cases
-""")

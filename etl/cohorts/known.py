@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
 
 from etl.cohorts.definition import Definition, define, read_definition, stored_file
-from etl.cohorts.draw import data_state
 from etl.cohorts.errors import CohortError
 from etl.cohorts.shapes import read_shape
+from etl.cohorts.state import data_state
 from etl.mapping.folder import MAPPING_FILE
 
 #: Where a mapping folder has its cohorts.
@@ -23,6 +23,8 @@ FOLDER = "cohorts"
 _SQL = ".sql"
 #: What stands between the values in the name of a run.
 _SETTING = re.compile(r",(?=[a-z][a-z0-9_]*=)")
+#: A table of schema results. No state of the data tells that another cohort was run.
+_READS_COHORTS = re.compile(r"\bresults\"?\s*\.", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Run:
     ran_at: datetime
     persons: int
     is_current: bool | None
-    """Whether the data are as they were then; None: this user may not read the lake, so it cannot be told."""
+    """Whether the data are as they were then. None: it cannot be told, since this user may not read the lake,
+    or since the query reads other cohorts."""
     definition: Definition
     """As it was then, whatever the file says now."""
 
@@ -164,9 +167,10 @@ def _stored(connection: Connection) -> tuple[str | None, Sequence[Row[Any]]]:
 
 
 def _last(row: Row[Any], state: str | None) -> LastRun:
-    return LastRun(
-        row.ran_at.astimezone(UTC), row.persons, None if state is None else row.data_state == state
-    )
+    is_current = None if state is None else row.data_state == state
+    if is_current and _READS_COHORTS.search(row.syntax):
+        is_current = None
+    return LastRun(row.ran_at.astimezone(UTC), row.persons, is_current)
 
 
 def _definition(row: Row[Any]) -> Definition:

@@ -9,9 +9,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from etl.cohorts.definition import Definition, define
-from etl.cohorts.draw import data_state, draw
+from etl.cohorts.draw import draw
 from etl.cohorts.errors import CohortError
 from etl.cohorts.known import find_run, listed
+from etl.cohorts.state import data_state
 from etl.cohorts.store import Ran, run
 from etl.cohorts.values import settle
 from etl.ingest import ingest
@@ -336,6 +337,14 @@ def test_a_change_of_the_data_is_told(lake: Engine, cases_file: Any, tmp_path: A
     run(lake, kept("true", name="then"), {}, "prostate")
     with lake.connect() as connection:
         assert find_run(connection, "then").is_current
+
+
+def test_a_cohort_of_others_is_not_told_to_be_current(ran: Callable[..., Ran], loaded: Engine) -> None:
+    ran(kept("person_id IN (SELECT subject_id FROM results.cohort)", name="of_others"))
+    ran(kept("person_id < 3", name="of_none"))
+    with loaded.connect() as connection:
+        assert find_run(connection, "of_others").is_current is None
+        assert find_run(connection, "of_none").is_current
 
 
 def test_curations_and_series_are_data_too(loaded: Engine) -> None:
