@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from sqlalchemy import Engine
 
+from api.edited import told_of_views
 from api.shared import (
     BadInput,
     Format,
@@ -40,7 +42,7 @@ from etl.ingest import FileResult, Summary
 from etl.land import Rejection
 from etl.read import BadPaths, BadSetting, files, limit
 from etl.sample import sample as make_sample
-from etl.setup import CURATION_MAPPING, prepare, preview
+from etl.setup import CURATION_MAPPING, Prepared, prepare, prepared, preview
 from etl.status import outdated
 
 app = typer.Typer()
@@ -69,19 +71,22 @@ def ingest(
     except (BadPaths, BadSetting) as error:
         raise BadInput(str(error)) from None
     with database() as engine:
-        plan = prepare(engine, mapping_folder(mappings))
+        ready = prepared(engine, mapping_folder(mappings))
+        plan = ready.plan
         if plan.mapping == HEADERS:
             raise BadInput("headers are checked for what identifies somebody: use `oncolake dicom scan`")
         if plan.case.series is not None:
             curated = curate_files(engine, plan, found, account())
             _print_curated(curated)
+            _print_views(engine, ready, mappings)
             raise typer.Exit(curated.exit_code)
         with _progress(found) as report:
             curations = partial(prepare, engine, CURATION_MAPPING)
             summary = stages.ingest(engine, plan, found, account(), report, curations)
         with engine.connect() as connection:
             earlier = outdated(connection, plan)
-    _print_summary(summary, earlier)
+        _print_summary(summary, earlier)
+        _print_views(engine, ready, mappings)
     raise typer.Exit(summary.exit_code)
 
 
@@ -156,6 +161,13 @@ def _print_summary(summary: Summary, earlier: int) -> None:
     print_counts(loaded)
     if earlier:
         out.print(outdated_sentence(earlier))
+
+
+def _print_views(engine: Engine, ready: Prepared, mappings: Path | None) -> None:
+    """Say where scientists would look at these cases through views of another version of the mapping."""
+    with engine.connect() as connection:
+        if told := told_of_views(connection, ready, mappings):
+            err.print(told, markup=False)
 
 
 def _sentence(file: FileResult) -> str:

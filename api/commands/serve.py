@@ -74,7 +74,8 @@ def _serve(serving: "Serving", dev: bool) -> int:
     try:
         issuer = _development(serving.host) if dev else None
         settings = read_settings()
-        check(settings)
+        if outdated := check(settings):
+            err.print(f"Warning: {outdated}", markup=False)
         listening = listen(serving)
     except SettingsError as error:
         raise BadInput(str(error)) from None

@@ -13,7 +13,7 @@ from api.http.settings import Settings, SettingsError
 from etl.complete import CURATION
 from etl.images import HEADERS
 from etl.plan import Plan
-from etl.setup import CURATION_MAPPING, DEFAULT_MAPPING, DICOM_MAPPING, prepare
+from etl.setup import CURATION_MAPPING, DEFAULT_MAPPING, DICOM_MAPPING, Prepared, prepare, prepared
 from etl.validate import Validator
 from omop_schema.database import database_url, describe, make_engine, translated
 
@@ -29,7 +29,8 @@ class Lake:
     """The open lake. Building one is for ``opened``."""
 
     engine: Engine
-    plan: Plan
+    ready: Prepared
+    """The mapping of the disease."""
     validator: Validator
     curation_plan: Callable[[], Plan]
     """The Plan of curations, compiled when it is first asked for."""
@@ -52,7 +53,8 @@ class Lake:
             )
             try:
                 with translated(describe(url)):
-                    plan = prepare(engine, settings.mappings or DEFAULT_MAPPING)
+                    ready = prepared(engine, settings.mappings or DEFAULT_MAPPING)
+                plan = ready.plan
                 if plan.mapping in (HEADERS, CURATION):
                     raise SettingsError(
                         f"ONCOLAKE_MAPPINGS: '{plan.mapping}' maps no forms of a disease; name one that does"
@@ -60,9 +62,14 @@ class Lake:
                 annexes = (
                     cache(partial(prepare, engine, each)) for each in (CURATION_MAPPING, DICOM_MAPPING)
                 )
-                yield cls(engine, plan, Validator(plan.schema), *annexes)
+                yield cls(engine, ready, Validator(plan.schema), *annexes)
             finally:
                 engine.dispose()
+
+    @property
+    def plan(self) -> Plan:
+        """The Plan of the disease."""
+        return self.ready.plan
 
     def plan_of(self, mapping: str | None) -> Plan:
         """The Plan of a mapping of this name, as far as the service has it; the disease's otherwise."""

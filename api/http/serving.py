@@ -18,6 +18,7 @@ from types import FrameType
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
+from api.edited import told_of_views
 from api.http.lake import Lake
 from api.http.log import CONFIG
 from api.http.policy import Policy
@@ -56,9 +57,10 @@ class Serving:
         return "https" if self.certificate else "http"
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings) -> str | None:
     """Find out before serving whether it can be done, as far as this machine and the database tell.
 
+    Returns what to warn of: views of another version of the mapping than the one that is served.
     The issuer and an OPA server are not asked: they may come later, and requests are 503 until then.
     Raises SettingsError, DatabaseError, MappingError, NotInitialised or StarterError.
     """
@@ -68,8 +70,8 @@ def check(settings: Settings) -> None:
         raise SettingsError(str(error)) from None
     Verifier(settings)
     Policy(settings)
-    with Lake.opened(settings):
-        pass
+    with Lake.opened(settings) as lake, lake.connection() as connection:
+        return told_of_views(connection, lake.ready, settings.mappings)
 
 
 def listen(serving: Serving) -> socket.socket:

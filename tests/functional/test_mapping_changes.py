@@ -1,6 +1,7 @@
 """What a curator is told while a mapping changes: by init, map check, ingest, coverage and status."""
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,45 @@ def test_cases_of_an_earlier_version_are_told_by_ingest_and_status(run: Run, fol
     assert STAY not in run("ingest", OTHERS).out
     assert STAY not in run("status").out
     change(folder, "lesions.yaml", "source_value: indexlesion", "source_value: the index lesion")
-    assert f"42 cases were {STAY}" in run("ingest", "--mappings", folder, FIGURE_13).out
+    said = run("ingest", "--mappings", folder, FIGURE_13)
+    assert f"42 cases were {STAY}" in said.out
+    assert said.err == "", "the views are as before"
     assert f"42 cases were {STAY}" in run("status").out
     assert f"1 case was {STAY}" in run("ingest", OTHERS).out
+
+
+def test_views_of_another_version_are_told_by_ingest_and_serve(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ONCOLAKE_HOME", str(tmp_path / "home"))
+
+    def told() -> tuple[str, ...]:
+        """What ingest and the service say of views."""
+        for name in ("ISSUER", "KEYS", "MAPPINGS"):
+            # The service sets them, for its workers.
+            monkeypatch.setenv(f"ONCOLAKE_{name}", "")
+        loaded = run("ingest", "--mappings", folder, FIGURE_13)
+        assert loaded.code == 0
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            served = run("serve", "--dev", "--port", port, "--mappings", folder).err.splitlines()
+        assert "cannot listen" in served[-1]
+        return loaded.err.removesuffix("\n"), *served[:-1]
+
+    assert told() == ("",)
+    change(folder, "research/psa.yaml", "ratio: {rule:", "quotient: {rule:")
+    views = (
+        "1 view is not of this version of the mapping (research.psa): "
+        f"`oncolake remap --mappings {folder}` renews it with the rows of loaded cases, "
+        f"`oncolake init --mappings {folder}` alone."
+    )
+    assert told() == (views, f"Warning: {views}")
+    assert run("init", "--mappings", folder).code == 0
+    assert told() == ("",)
+    folder.joinpath("research", "wrong.sql").write_text("SELECT 1")
+    (said, warned) = told()
+    assert said.startswith("The views of this mapping cannot be made: research/wrong.sql: may hold nothing")
+    assert warned == f"Warning: {said}"
 
 
 def test_coverage_needs_no_right_to_write(run: Run, lake: Engine, folder: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from etl.setup import DEFAULT_MAPPING
+from etl.remap import remap
+from etl.setup import DEFAULT_MAPPING, prepare
 from tests import mini, remaps
 from tests.functional.conftest import Run, Terminal
 
@@ -131,6 +132,46 @@ def test_a_remap_renews_the_views(ingested: Run, folder: Path, lake: Engine) -> 
         )  # fmt: skip
         assert str(said.one()).startswith("The score")
     assert "another version" not in ingested("init", "--mappings", folder).out
+
+
+@pytest.fixture
+def scores(ingested: Run, folder: Path) -> Path:
+    """A view file of the mapping, whose view is made; then the rule that it reads is renamed in both."""
+    view = folder / "research" / "score.yaml"
+    view.parent.mkdir()
+    view.write_text("title: Scores\nrow: case\ncolumns:\n  score: {rule: scored, says: It}\n")
+    ingested("init", "--mappings", folder)
+    remaps.EDITS["rule renamed"](folder)
+    view.write_text(view.read_text().replace("scored", "rated"))
+    return view
+
+
+def test_a_remap_that_was_stopped_before_the_views_is_finished_by_the_next(
+    run: Run, folder: Path, scores: Path, lake: Engine
+) -> None:
+    remap(lake, prepare(lake, folder))
+    counted = text("SELECT count(score) FROM research.score")
+    with lake.connect() as connection:
+        assert connection.execute(counted).scalar_one() == 0, "it looks for the rows before"
+    assert run("remap", "--mappings", folder) == (0, NOTHING, "")
+    with lake.connect() as connection:
+        assert connection.execute(counted).scalar_one() == 8
+
+
+def test_what_was_remapped_is_told_where_a_view_cannot_be_made(
+    run: Run, folder: Path, scores: Path, lake: Engine
+) -> None:
+    scores.write_text(scores.read_text().replace("  score:", "  points:"))
+    with lake.begin() as connection:
+        connection.execute(text("CREATE VIEW research.yours AS SELECT score FROM research.score"))
+    said = run("remap", "--mappings", folder)
+    assert (said.code, lines(said.out)[0]) == (2, "12 cases loaded")
+    assert "oncolake: research/score.yaml: columns changed" in said.err
+    with lake.begin() as connection:
+        connection.execute(text("DROP VIEW research.yours"))
+    assert run("remap", "--mappings", folder) == (0, NOTHING, "")
+    with lake.connect() as connection:
+        assert connection.scalar(text("SELECT count(points) FROM research.score")) == 8
 
 
 def test_status_and_ingest_name_remap(ingested: Run, folder: Path, tmp_path: Path) -> None:
