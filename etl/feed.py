@@ -7,18 +7,15 @@ the owner is in every WHERE. Documents are read last, when it is known that they
 Every function works in the caller's transaction, which ``snapshot`` begins.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
 from typing import Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, TextClause, text
 
-from etl.delete import event_tables
-from etl.identity import case_range
+from etl.plan import IMPLAUSIBLE
 from etl.viewer import OWNED, Viewer
-from omop_schema.statements import UIDS
 
 #: Greater than every key: where a feed begins that goes from new to old.
 END = 2**63 - 1
@@ -168,27 +165,6 @@ def curated(connection: Connection, entries: Sequence[KeptCuration]) -> dict[int
     return _texts(connection, _CURATED, [each.key for each in entries])
 
 
-def rows_by_table(connection: Connection, entries: Sequence[DocumentVersion]) -> dict[int, Mapping[str, int]]:
-    """How many OMOP rows each loaded document has, by document_id and table; tables without any left out.
-
-    Rows that cases share, such as the person, are of no document.
-    """
-    loaded = [each for each in entries if each.outcome == "loaded"]
-    if not loaded:
-        return {}
-    ranges = [case_range(each.case_id) for each in loaded]
-    values = {
-        "ids": [each.document_id for each in loaded],
-        "first": [first for first, _ in ranges],
-        "last": [last for _, last in ranges],
-    }
-    found = connection.execute(_row_counts(), values).mappings()
-    return {
-        row["document_id"]: {name: count for name, count in row.items() if name != "document_id" and count}
-        for row in found
-    }
-
-
 def _page(found: Sequence[Row], limit: int) -> Page[Row]:
     """The first ``limit`` rows, or as many of them as weigh no more than a page may."""
     room, taken = PAGE_BYTES, 0
@@ -204,20 +180,6 @@ def _texts(connection: Connection, statement: TextClause, ids: Sequence[int]) ->
     if not ids:
         return {}
     return {row[0]: row[1] for row in connection.execute(statement, {"ids": list(ids)})}
-
-
-@cache
-def _row_counts() -> TextClause:
-    # One small range of the key for each table and case.
-    counts = ", ".join(
-        f"(SELECT count({f'DISTINCT {UIDS[name]}' if name in UIDS else '*'}) FROM {kept.fullname}"  # noqa: S608
-        f" WHERE {key} BETWEEN first AND last) AS {name}"
-        for name, kept, key in event_tables()
-    )
-    return text(
-        f"SELECT document_id, {counts} FROM unnest(CAST(:ids AS bigint[]), CAST(:first AS bigint[]),"  # noqa: S608
-        " CAST(:last AS bigint[])) AS loaded (document_id, first, last)"
-    )
 
 
 # Without statistics the planner would read whole tables, and compile a statement for longer than it runs.
@@ -240,11 +202,15 @@ _OWN_UPLOADS = text(
 _UPLOAD = text(f"SELECT {_LOG} FROM lake.uploads WHERE upload_id = :upload AND {OWNED}")  # noqa: S608
 
 
-def _told(sign: str) -> str:
-    """How many problems a version has, or, with "=", warnings."""
+#: Of a row of lake.problems: it is but a warning.
+_IS_WARNING = f"problems.kind = '{IMPLAUSIBLE}'"
+
+
+def _told(which: str) -> str:
+    """How many rows of lake.problems a version has that are ``which``."""
     return (
         "(SELECT count(*) FROM lake.problems WHERE (problems.case_id, problems.version)"  # noqa: S608
-        f" = (cases.case_id, documents.version) AND kind {sign} 'implausible')"
+        f" = (cases.case_id, documents.version) AND {which})"
     )
 
 
@@ -252,7 +218,7 @@ def _entries(key: str, source: str) -> TextClause:
     return text(
         f"SELECT {key}, documents.document_id, cases.case_id, person_id, upload_id, position, mapping, form,"  # noqa: S608
         " documents.version, cases.version, loaded_version, loaded_at, landed_at,"
-        f" {_told('<>')}, {_told('=')}, document_bytes FROM {source}"
+        f" {_told(f'NOT {_IS_WARNING}')}, {_told(_IS_WARNING)}, document_bytes FROM {source}"
     )
 
 

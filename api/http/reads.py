@@ -18,6 +18,7 @@ from api.http.lake import Shared
 from api.http.listed import NEWEST, PATIENT, PROBLEMS, UPLOAD, USE_CASE
 from api.http.pages import Asked, Paged, json_bytes
 from etl import curation, feed
+from etl.count import rows_by_table
 from etl.plan import Plan
 from etl.troubles import Place, persons, troubles
 from etl.viewer import is_anothers_patient, is_anothers_upload
@@ -179,7 +180,7 @@ def _documents(
     tag = asked.tag(plan.digest, page, upload)
     if unchanged := asked.unchanged(tag):
         return unchanged
-    rows, documents = feed.rows_by_table(connection, page.rows), feed.contents(connection, page.rows)
+    rows, documents = rows_by_table(connection, page.rows), feed.contents(connection, page.rows)
     items = [
         document_item(asked, plan, each, rows.get(each.document_id, {}), documents[each.document_id])
         for each in page.rows

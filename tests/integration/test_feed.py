@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from etl import feed, troubles
+from etl.count import rows_by_table
 from etl.feed import END, DocumentVersion, Page, snapshot
 from etl.ingest import ingest_stream
 from etl.receive import Sender
@@ -142,7 +143,7 @@ def test_contents_are_the_documents_and_rows_are_what_omop_has(mini: Engine) -> 
     send(mini, case("Q", text="another"))
     (entry,) = read(mini, feed.documents_of_patient, ALL, "P", END, 9).rows
     assert json.loads(read(mini, feed.contents, [entry])[entry.document_id]) == document
-    assert read(mini, feed.rows_by_table, [entry]) == {
+    assert read(mini, rows_by_table, [entry]) == {
         entry.document_id: {"visit_occurrence": 3, "measurement": 3, "note": 1}
     }
 
@@ -151,7 +152,7 @@ def test_a_replaced_document_has_no_rows(mini: Engine) -> None:
     send(mini, case("P"))
     send(mini, case("P", text="again"))
     _, old = read(mini, feed.documents_of_patient, ALL, "P", END, 9).rows
-    assert read(mini, feed.rows_by_table, [old]) == {}
+    assert read(mini, rows_by_table, [old]) == {}
 
 
 def test_documents_may_make_a_page_shorter(mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
