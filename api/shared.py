@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
-from etl.load import Counts, Failure
+from etl.load import Counts
+from etl.make import Failure
 from etl.mapping.tables import LOAD_ORDER
-from etl.plan import IMPLAUSIBLE
 from etl.setup import DEFAULT_MAPPING, SHIPPED
 from omop_schema.database import SETTING, describe, open_engine, translated
 
@@ -118,12 +118,12 @@ def print_counts(loaded: Counts) -> None:
     """The rows that loading made by table, the problems by rule and kind, and the warnings by rule."""
     if loaded.cases:
         out.print(_rows_table(loaded))
-    if any(kind != IMPLAUSIBLE for _, kind in loaded.problems):
+    if loaded.problems:
         out.print(_problems_table(loaded))
-    if warnings := sum(count for (_, kind), count in loaded.problems.items() if kind == IMPLAUSIBLE):
+    if loaded.warnings:
         out.print(_warnings_table(loaded))
         told = "loaded as sent, and not plausible; lake.problems has their places in the form, and the bounds"
-        out.print(f"{plural(warnings, 'warning')}: {told}.")
+        out.print(f"{plural(loaded.warnings.total(), 'warning')}: {told}.")
 
 
 def _rows_table(loaded: Counts) -> Table:
@@ -142,8 +142,7 @@ def _problems_table(loaded: Counts) -> Table:
     table.add_column("kind", no_wrap=True)
     table.add_column("values", justify="right", no_wrap=True)
     for (rule, kind), count in loaded.problems.most_common():
-        if kind != IMPLAUSIBLE:
-            table.add_row(cell(rule), cell(kind), f"{count:,}")
+        table.add_row(cell(rule), cell(kind), f"{count:,}")
     return table
 
 
@@ -151,9 +150,8 @@ def _warnings_table(loaded: Counts) -> Table:
     table = Table(title="Warnings (implausible values)", title_justify="left")
     table.add_column("rule", overflow="fold")
     table.add_column("values", justify="right", no_wrap=True)
-    for (rule, kind), count in loaded.problems.most_common():
-        if kind == IMPLAUSIBLE:
-            table.add_row(cell(rule), f"{count:,}")
+    for rule, count in loaded.warnings.most_common():
+        table.add_row(cell(rule), f"{count:,}")
     return table
 
 

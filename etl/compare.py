@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, TextClause, text
 
 from etl.delete import SHARED, EventTable, event_tables
 from etl.identity import CASE_SHIFT, ITEM_BITS, MAX_RULE, case_range
-from etl.load import PERSON, Failure, Made, statements
+from etl.make import PERSON, Failure, Made, statements
 from etl.mapping.tables import EPISODE_EVENT, TARGETS
 from etl.persons import hold_statements
 from etl.plan import Plan
@@ -137,7 +137,7 @@ def _case_lines(made: Sequence[Made]) -> Iterator[str]:
 
 def _problem_lines(made: Sequence[Made]) -> Iterator[str]:
     for each in made:
-        for problem in each.result.problems:
+        for problem in each.result.told:
             yield line(each.key.case_id, problem.rule, problem.kind, problem.path)
 
 

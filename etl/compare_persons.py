@@ -7,7 +7,7 @@ from collections import Counter
 from sqlalchemy import Connection, TextClause, text
 
 from etl.compare import Differences, ProblemKind, RowKind
-from etl.load import PERSON
+from etl.make import PERSON
 from etl.persons import ECRF
 from etl.plan import Plan
 

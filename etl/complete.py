@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from sqlalchemy import Connection, text
 
 from etl.land import Landed
-from etl.load import Counts, load, still_valid
+from etl.load import Counts, load
+from etl.make import still_valid
 from etl.pick import BATCH, newest
 from etl.plan import Plan
 from etl.validate import validator_of

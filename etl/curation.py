@@ -13,7 +13,8 @@ import orjson
 from sqlalchemy import Connection, text
 
 from etl.complete import complete
-from etl.ingest import MOST_SHOWN, rejections
+from etl.gather import rejections
+from etl.ingest import MOST_SHOWN
 from etl.land import Rejection
 from etl.persist import persist
 from etl.plan import CaseKey, Plan

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from etl.compare import Differences, compare, hold
 from etl.compare_persons import compare_persons
 from etl.impact import Impact, concept_impacts, problem_impacts, rule_impacts, versions
-from etl.load import make, still_valid
+from etl.make import make, still_valid
 from etl.mapping.check import checked
 from etl.mapping.compile import compile_plan
 from etl.mapping.tables import LOAD_ORDER

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from etl.compare import Differences
-from etl.load import Failure
+from etl.make import Failure
 from etl.plan import Rule
 
 #: What concerns no rule, but the mapping's ``person`` and what follows from all cases of a person.

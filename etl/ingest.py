@@ -12,11 +12,13 @@ from typing import BinaryIO, NamedTuple
 from sqlalchemy import Connection, Engine
 
 from etl.complete import complete
-from etl.land import Rejection, foreign, identity, land
-from etl.load import Counts, load, still_valid
+from etl.gather import gather
+from etl.land import Rejection, foreign, land
+from etl.load import Counts, load
+from etl.make import still_valid
 from etl.newer import newer_versions
 from etl.pick import BATCH, batches
-from etl.plan import CasePaths, Plan
+from etl.plan import Plan
 from etl.read import Record, Unreadable, limit, read
 from etl.receive import Fingerprint, Sender, Upload, claimed, fingerprint, finish, receive
 from etl.validate import Validator
@@ -206,7 +208,7 @@ def _ingest_claimed(
         if current.outcome == "loaded":
             newer = newer_versions(run.connection, current, records, run.plan.case)
             return FileResult(source, "already loaded", current.upload_id, newer=newer, repeated=True)
-        result = _process(run, current, stream, _checked(records, run.validator), source)
+        result = _process(run, current, stream, records, source)
         return replace(result, repeated=upload.outcome != "received")
 
 
@@ -225,73 +227,18 @@ def _unreadable(error: OSError) -> Rejection:
     return Rejection(0, 0, "$", f"the file cannot be read: {error.strerror or type(error).__name__}")
 
 
-_Checked = Record | list[Rejection]
-
-
-def _checked(found: Iterator[Record | Unreadable], validator: Validator) -> Iterator[_Checked]:
-    """Valid records, and the reasons against the others."""
-    for each in found:
-        reasons = rejections(each, validator)
-        if reasons or isinstance(each, Unreadable):
-            yield reasons
-        else:
-            yield each
-
-
-def rejections(record: Record | Unreadable, validator: Validator) -> list[Rejection]:
-    """Why a record is no valid document: every reason, none if it is one."""
-    if isinstance(record, Unreadable):
-        return [Rejection(record.position, record.line, record.path, record.reason)]
-    found = validator.violations(record.document)
-    return [Rejection(record.position, record.line, one.path, one.reason) for one in found]
-
-
-class _Batch:
-    """Records to land together, and the rejections met on the way."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.rejections: list[Rejection] = []
-        self.rejected = 0
-        self._cases: set[tuple[str, str]] = set()
-
-    def takes(self, each: _Checked, case: CasePaths) -> bool:
-        """Whether there is room. One batch never holds two documents of one case: their order matters."""
-        if len(self.records) + self.rejected >= BATCH:
-            return False
-        return isinstance(each, list) or identity(each.document, case)[:2] not in self._cases
-
-    def add(self, each: _Checked, case: CasePaths) -> None:
-        if isinstance(each, list):
-            self.rejections += each
-            self.rejected += 1
-        else:
-            self.records.append(each)
-            self._cases.add(identity(each.document, case)[:2])
-
-
-def _batches(records: Iterator[_Checked], case: CasePaths) -> Iterator[_Batch]:
-    batch = _Batch()
-    for each in records:
-        if not batch.takes(each, case):
-            yield batch
-            batch = _Batch()
-        batch.add(each, case)
-    yield batch
-
-
 def _process(
-    run: _Run, upload: Upload, stream: BinaryIO, records: Iterator[_Checked], source: str
+    run: _Run, upload: Upload, stream: BinaryIO, records: Iterator[Record | Unreadable], source: str
 ) -> FileResult:
     cases = stored = rejected = 0
     shown: list[Rejection] = []
     loaded = Counts()
-    for batch in _batches(records, run.plan.case):
+    for batch in gather(records, run.validator, run.plan.case, BATCH):
         landed = land(run.connection, upload, batch.records, run.plan.case, batch.rejections)
         refused = foreign(batch.records, landed, run.plan.case)
         # The commit that follows, of the next landing or the outcome, makes this one safe too.
         loaded += load(run.connection, run.plan, [each for each in landed if each.pending], durable=False)
-        cases += len(batch.records) + batch.rejected
+        cases += len(batch)
         stored += sum(each.changed for each in landed)
         rejected += batch.rejected + len(refused)
         shown += [*batch.rejections, *refused][: MOST_SHOWN - len(shown)]

@@ -5,7 +5,7 @@ document or mapping no longer makes are gone, and no other case is touched. Rows
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from etl.delete import delete_rows
 from etl.images import store_images
 from etl.land import Landed
+from etl.make import PERSON, Failure, Made, make, statements
 from etl.persons import (
     Disagreement,
     hold_statements,
@@ -21,27 +22,16 @@ from etl.persons import (
     store_persons,
     store_sites,
 )
-from etl.plan import IMPLAUSIBLE, CaseKey, Plan
-from etl.transform import FAULTS, Result, count_rows, row_counts, transform
-from etl.validate import Validator
+from etl.plan import Plan, Problem
+from etl.transform import count_rows, row_counts
 from omop_schema import OMOP
 from omop_schema.copy_text import line
 from omop_schema.database import copy
 from omop_schema.refusals import RowsRefused, translated_rows
 from omop_schema.statements import STATEMENTS
 
-#: The table whose row the cases of a person share; cases of an annex have nothing to say of it.
-PERSON = "person"
-#: Kinds of problems that cost a value. A concept 0, a disagreement or a warning is told, but all is stored.
+#: Kinds of problems that cost a value. A concept 0 or a disagreement is told, but all is stored.
 LOSSES = frozenset({"invalid", "truncated"})
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A landed case that could not be loaded. It stays as it was. ``reason`` never holds a value."""
-
-    case_id: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +39,20 @@ class Counts:
     """What loading did. Adding two makes the counts of both."""
 
     cases: int = 0
-    rows: Counter[str] = field(default_factory=Counter)
-    """By OMOP table."""
+    case_rows: Counter[str] = field(default_factory=Counter)
+    """Rows that are of one case, by OMOP table."""
     problems: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By rule name and kind. Includes disagreements that other cases of the same persons have since."""
+    warnings: Counter[str] = field(default_factory=Counter)
+    """By rule name."""
     failures: tuple[Failure, ...] = ()
     persons: frozenset[int] = frozenset()
     """Whose row it wrote; several batches may have a case of one person, whose row is one all the same."""
+
+    @property
+    def rows(self) -> Counter[str]:
+        """All rows, by OMOP table; tables without any left out."""
+        return self.case_rows + Counter({PERSON: len(self.persons)})
 
     @property
     def whole(self) -> bool:
@@ -63,22 +60,14 @@ class Counts:
         return not self.failures and not any(kind in LOSSES for _, kind in self.problems)
 
     def __add__(self, other: "Counts") -> "Counts":
-        rows, persons = self.rows + other.rows, self.persons | other.persons
-        rows[PERSON] = len(persons)
-        problems, failures = self.problems + other.problems, self.failures + other.failures
-        return Counts(self.cases + other.cases, +rows, problems, failures, persons)
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One case, transformed."""
-
-    landed: Landed
-    result: Result
-
-    @property
-    def key(self) -> CaseKey:
-        return self.landed.key
+        return Counts(
+            self.cases + other.cases,
+            self.case_rows + other.case_rows,
+            self.problems + other.problems,
+            self.warnings + other.warnings,
+            self.failures + other.failures,
+            self.persons | other.persons,
+        )
 
 
 def load(
@@ -100,36 +89,6 @@ def load(
     """
     made, failures = make(plan, landed)
     return Counts(failures=failures) + _load_or_split(connection, plan, made, again, durable)
-
-
-def make(plan: Plan, landed: Iterable[Landed]) -> tuple[list[Made], tuple[Failure, ...]]:
-    """Transform cases; the failures are those that cannot be numbered, or that the mapping fails on."""
-    made, failures = [], []
-    for each in landed:
-        try:
-            made.append(Made(each, transform(plan, each.document, each.key)))
-        except OverflowError as error:
-            failures.append(Failure(each.key.case_id, f"cannot be numbered: {error}"))
-        except FAULTS as error:
-            # The error's own words may hold a value of the document.
-            failures.append(Failure(each.key.case_id, f"the mapping fails on it: {type(error).__name__}"))
-    return made, tuple(failures)
-
-
-def still_valid(validator: Validator, landed: Iterable[Landed]) -> tuple[list[Landed], tuple[Failure, ...]]:
-    """Part documents that landed some time ago into those that the schema takes today, and failures."""
-    valid, failures = [], []
-    for each in landed:
-        if validator.violations(each.document):
-            failures.append(Failure(each.key.case_id, _OUTDATED))
-        else:
-            valid.append(each)
-    return valid, tuple(failures)
-
-
-def statements(made: Iterable[Made]) -> Iterator[str]:
-    """What each case says of its person, as a line of COPY text that begins with the case_id."""
-    return (f"{each.key.case_id}\t{person}" for each in made for person in each.result.rows[PERSON])
 
 
 def _load_or_split(
@@ -167,18 +126,21 @@ def _load(connection: Connection, plan: Plan, made: Sequence[Made], again: bool,
     known = {each.key.case_id for each in made if before.get(each.key.case_id) == each.landed.version}
     _count_for_uploads(connection, plan, made, disagreements, known)
     decided = frozenset(person for person, (first, *_) in loaded.items() if first in cases)
-    rows[PERSON] = len(decided)
-    return Counts(len(made), +rows, _kinds(plan, made, disagreements), persons=decided)
+    return Counts(len(made), rows, *_told(plan, made, disagreements), persons=decided)
 
 
-def _kinds(
+def _told(
     plan: Plan, made: Sequence[Made], disagreements: Sequence[Disagreement]
-) -> Counter[tuple[str, str]]:
+) -> tuple[Counter[tuple[str, str]], Counter[str]]:
+    """Problems by rule name and kind, and warnings by rule name."""
     names = {rule.number: rule.name for rule in plan.rules}
-    problems = (problem for each in made for problem in each.result.problems)
-    kinds = Counter((names.get(each.rule or 0, "person"), each.kind) for each in problems)
-    kinds.update(("person", "disagrees") for _ in disagreements)
-    return kinds
+
+    def name(problem: Problem) -> str:
+        return names.get(problem.rule or 0, "person")
+
+    problems = Counter((name(one), one.kind) for each in made for one in each.result.problems)
+    problems.update(("person", "disagrees") for _ in disagreements)
+    return problems, Counter(name(one) for each in made for one in each.result.warnings)
 
 
 def _lock_cases(
@@ -219,7 +181,7 @@ def _store_problems(connection: Connection, made: Sequence[Made]) -> None:
     lines = [
         line(each.key.case_id, each.landed.version, problem.rule, problem.kind, problem.path, problem.reason)
         for each in made
-        for problem in each.result.problems
+        for problem in each.result.told
     ]
     if lines:
         copy(connection, "lake.problems", _PROBLEM, lines)
@@ -245,21 +207,18 @@ def _count_for_uploads(
 ) -> None:
     """Tell the log what came of each upload; the documents of ``known`` cases were counted before."""
     rows: Counter[int] = Counter()
-    found = Counter(each.upload_id for each in disagreements if each.case_id not in known)
+    problems = Counter(each.upload_id for each in disagreements if each.case_id not in known)
     warnings: Counter[int] = Counter()
     for each in made:
         if each.key.case_id not in known:
-            upload_id, told = each.landed.upload_id, each.result.problems
+            upload_id = each.landed.upload_id
             rows[upload_id] += sum(row_counts(plan, each.result).values())
-            warned = sum(one.kind == IMPLAUSIBLE for one in told)
-            warnings[upload_id] += warned
-            found[upload_id] += len(told) - warned
-    for upload_id in sorted({*rows, *found}):
-        counted = {"rows": rows[upload_id], "problems": found[upload_id], "warnings": warnings[upload_id]}
+            problems[upload_id] += len(each.result.problems)
+            warnings[upload_id] += len(each.result.warnings)
+    for upload_id in sorted({*rows, *problems}):
+        counted = {"rows": rows[upload_id], "problems": problems[upload_id], "warnings": warnings[upload_id]}
         connection.execute(_COUNT_FOR_UPLOAD, {"upload": upload_id, **counted})
 
-
-_OUTDATED = "its document is no longer valid: the schema has changed since it landed; send it again"
 
 # Each string is one round trip; its statements run one after the other, each seeing what the last one did.
 # Two loads of one person's cases take turns: the rows that they share depend on both.

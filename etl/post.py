@@ -4,7 +4,7 @@ The answer is put together from what the lake holds, for a body that came before
 bytes twice get the same answer.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
@@ -17,7 +17,7 @@ from etl.land import FOREIGN, Rejection, foreign_rejection, identity
 from etl.load import LOSSES, Counts
 from etl.owner import anothers
 from etl.persist import persist
-from etl.plan import IMPLAUSIBLE, CaseKey, Document, Plan
+from etl.plan import CaseKey, Document, Plan, Problem
 from etl.read import Record, read
 from etl.receive import Sender
 from etl.strict import digest
@@ -174,14 +174,14 @@ def made_of(plan: Plan, document: Document, key: CaseKey, case_id: int | None) -
     except (*FAULTS, OverflowError):
         return MadeOf({}, (), ())
     names = {rule.number: rule.name for rule in plan.rules}
-    told = [
-        CaseProblem(each.path, names.get(each.rule or 0, PERSON), each.kind, each.reason, case_id)
-        for each in result.problems
-    ]
-    problems = tuple(each for each in told if each.kind != IMPLAUSIBLE)
-    return MadeOf(
-        row_counts(plan, result), problems, tuple(each for each in told if each.kind == IMPLAUSIBLE)
-    )
+
+    def of_case(told: Iterable[Problem]) -> tuple[CaseProblem, ...]:
+        return tuple(
+            CaseProblem(each.path, names.get(each.rule or 0, PERSON), each.kind, each.reason, case_id)
+            for each in told
+        )
+
+    return MadeOf(row_counts(plan, result), of_case(result.problems), of_case(result.warnings))
 
 
 def _tell(

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection
 
-from etl.ingest import rejections
+from etl.gather import rejections
 from etl.land import FOREIGN, Rejection, foreign_rejection, identity
 from etl.owner import anothers
 from etl.plan import CaseKey, Plan

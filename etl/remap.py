@@ -11,7 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from etl.complete import complete
-from etl.load import Counts, load, still_valid
+from etl.load import Counts, load
+from etl.make import still_valid
 from etl.pick import BATCH, Which, batches, count
 from etl.plan import Plan
 from etl.validate import Validator

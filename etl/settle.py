@@ -12,7 +12,8 @@ from sqlalchemy import Connection, text
 
 from etl.delete import delete_persons, delete_rows
 from etl.images import contenders, count_images, release_curations, store_images
-from etl.load import PERSON, Counts, Failure, load, still_valid
+from etl.load import Counts, load
+from etl.make import PERSON, Failure, still_valid
 from etl.persons import store_disagreements, store_observation_periods, store_persons
 from etl.pick import newest
 from etl.plan import Plan

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from etl.identity import pack
-from etl.plan import CaseKey, Document, Plan, Problem, Rows
+from etl.plan import IMPLAUSIBLE, CaseKey, Document, Plan, Problem, Rows
 from omop_schema.copy_text import NULL
 from omop_schema.statements import UIDS
 
@@ -19,11 +19,21 @@ class Result:
     """What one case became."""
 
     rows: Rows
-    problems: tuple[Problem, ...]
-    """Each once, in the order in which they were found."""
+    told: tuple[Problem, ...]
+    """Problems and warnings, each once, in the order in which they were found."""
     first_date: str | None
     last_date: str | None
     """ISO dates of the earliest and the latest row; None where no row's date counts from a baseline."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was told of values that did not arrive as a concept, whole, or at all."""
+        return tuple(each for each in self.told if each.kind != IMPLAUSIBLE)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What was told of values that arrived, and are not plausible."""
+        return tuple(each for each in self.told if each.kind == IMPLAUSIBLE)
 
 
 def transform(plan: Plan, document: Document, key: CaseKey) -> Result:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from etl.delete import delete_care_sites, delete_persons, delete_rows
 from etl.forget import close, forget_curations, forget_patient
 from etl.images import contenders, store_images
-from etl.load import Failure
+from etl.make import Failure
 from etl.plan import Plan
 from etl.receive import claim_idle
 from etl.settle import NeedsMapping, settle

@@ -229,7 +229,7 @@ def show(compiled: Plan, result: Result) -> Shown:
         for line in lines
         if table != "person"
     ]
-    problems = [f"{names[one.rule or 0][0]}: {one.kind} {one.path}: {one.reason}" for one in result.problems]
+    problems = [f"{names[one.rule or 0][0]}: {one.kind} {one.path}: {one.reason}" for one in result.told]
     return Shown(rows, problems)
 
 

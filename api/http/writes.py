@@ -25,7 +25,7 @@ from api.http.watch import Metrics
 from api.http.write_examples import CURATION_BODY, CURATION_RESPONSES, USECASE_BODY, USECASE_RESPONSES
 from etl.curation import Curation, curate
 from etl.land import FOREIGN, Rejection
-from etl.plan import Plan
+from etl.plan import IMPLAUSIBLE, Plan
 from etl.post import Posted, post
 from etl.receive import KeyReused, Sender
 from etl.rehearse import rehearse
@@ -176,7 +176,8 @@ def _count(request: Request, posted: Posted) -> None:
     if not posted.repeated:
         metrics.uploaded(posted.outcome)
     # Also of a repeat: it loads what could not be loaded before.
-    metrics.loaded(posted.loaded.rows, kinds)
+    warnings = Counter({IMPLAUSIBLE: posted.loaded.warnings.total()})
+    metrics.loaded(posted.loaded.rows, kinds + warnings)
 
 
 def _refusal(foreign: bool, violations: Sequence[Rejection], upload_id: int | None = None) -> ApiError:

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 from unittest.mock import patch
 
-from etl import ingest, land, load, persons
+from etl import ingest, land, load, make, persons
 from etl.validate import Validator
 
 
@@ -67,7 +67,7 @@ def watched() -> Iterator[Stages]:
             (ingest, "land", "land", stages.of_calls),
             (land, "copy", "land: COPY", stages.of_calls),
             (ingest, "load", "load", stages.of_calls),
-            (load, "transform", "transform", stages.of_calls),
+            (make, "transform", "transform", stages.of_calls),
             (load, "copy", "load: COPY", stages.of_calls),
             (persons, "copy", "load: COPY", stages.of_calls),
         ):

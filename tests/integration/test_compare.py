@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Engine, text
 
 from etl.compare import Differences, ProblemKind, RowKind, compare, hold
 from etl.compare_persons import compare_persons
-from etl.load import load, make
+from etl.load import load
+from etl.make import make
 from etl.pick import batches, pick
 from etl.plan import Plan
 from tests.integration.test_load import put, store

@@ -14,7 +14,8 @@ from etl.delete import event_tables
 from etl.explain import explain_person
 from etl.identity import case_range, unpack
 from etl.land import Landed, land
-from etl.load import Counts, Failure, load
+from etl.load import Counts, load
+from etl.make import Failure
 from etl.pick import batches
 from etl.plan import Plan
 from etl.read import Record
@@ -81,7 +82,7 @@ def test_a_person_of_two_batches_is_one_row(connection: Connection) -> None:
 def test_a_case_becomes_its_rows(connection: Connection) -> None:
     (landed,) = put(connection, case(text="a note"))
     counts = load(connection, PLAN, [landed])
-    assert counts == Counts(1, counts.rows, persons=counts.persons)
+    assert counts == Counts(1, counts.case_rows, persons=counts.persons)
     assert counts.rows == {"person": 1, "visit_occurrence": 3, "measurement": 3, "note": 1}
     assert measurements(connection, "P1") == [
         ("2000-01-01", 0.5),
@@ -219,7 +220,7 @@ def test_problems_are_stored_and_replaced_with_their_case(connection: Connection
 
 def test_warnings_are_stored_with_the_problems_and_counted_apart(connection: Connection) -> None:
     counts = store(connection, case("P1", problems=["implausible", "unmapped"]), case("P2"))
-    assert counts.problems == {("psa", "implausible"): 1, ("psa", "unmapped"): 1}
+    assert (counts.problems, counts.warnings) == ({("psa", "unmapped"): 1}, {"psa": 1})
     assert counts.whole, "what is implausible is stored"
     assert query(connection, "SELECT problems, warnings FROM lake.uploads") == [(1, 1)]
     store(connection, case("P1", problems=[]))

@@ -75,7 +75,7 @@ def test_a_remap_ends_where_a_fresh_ingest_ends(
         expected = remaps.lake(engine)
     assert remaps.lake(loaded) == expected
     assert (counts.cases, counts.rows, counts.failures) == (12, ingested.rows, ())
-    assert counts.problems == ingested.problems
+    assert (counts.problems, counts.warnings) == (ingested.problems, ingested.warnings)
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -193,13 +193,13 @@ def test_warnings_come_and_go_with_the_mapping(loaded: Engine, folder: Path) -> 
     assert (found.rule, found.kind, found.vanish) == ("scored", "implausible", 0)
     assert found.appear == impact.changed > 0
     assert (impact.rules, impact.concepts) == ((), ()), "not a row is another"
-    assert remap(loaded, prepare(loaded, folder)).problems["scored", "implausible"] == found.appear
+    assert remap(loaded, prepare(loaded, folder)).warnings["scored"] == found.appear
     assert foresee(loaded, folder) == Impact("mini", 0, 0, (), (), (), notices=(NOTHING,))
     mini.change(folder, mini.SECTION, ranged, scored)
     assert foresee(loaded, folder).problems == (
         ProblemImpact("scored", "implausible", appear=0, vanish=found.appear),
     )
-    assert remap(loaded, prepare(loaded, folder)).problems["scored", "implausible"] == 0
+    assert remap(loaded, prepare(loaded, folder)).warnings["scored"] == 0
 
 
 def place(folder: Path, start: str) -> str:

@@ -195,7 +195,7 @@ def test_tracing_gives_the_same_rows_and_problems(document: dict[str, Any]) -> N
     PLAN.trace(document, *KEY, rows, lambda *problem: told.append(Problem(*problem)))
     result = transform(PLAN, document, KEY)
     assert rows == result.rows
-    assert tuple(one for one in told if one.kind != "used") == result.problems
+    assert tuple(one for one in told if one.kind != "used") == result.told
 
 
 @thorough
@@ -275,7 +275,7 @@ PATIENT_WORDS = st.sampled_from(["Zyx wvut", "9876.54321"])
 def test_problems_do_not_hold_values(document: dict[str, Any], other: str) -> None:
     document["finalDiagnosis"] = {**(document.get("finalDiagnosis") or {}), "metastasisOther": other}
     document["patientID"] = other
-    for one in transform(PLAN, document, KEY).problems:
+    for one in transform(PLAN, document, KEY).told:
         assert other not in one.reason and other not in one.path
 
 

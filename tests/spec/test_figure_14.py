@@ -261,7 +261,7 @@ def test_figure_14_has_no_table_that_is_not_written() -> None:
 
 
 def test_figure_13_has_no_problems(result: Result) -> None:
-    assert result.problems == ()
+    assert result.told == ()
 
 
 def test_the_case_lasts_from_baseline_to_follow_up(result: Result) -> None:

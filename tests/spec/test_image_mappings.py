@@ -129,7 +129,7 @@ def test_a_header_becomes_its_study_and_its_series() -> None:
         "mr_acquisition_type": "2D",
         "attributes": WHOLE,
     }
-    assert result.problems == ()
+    assert result.told == ()
     assert (result.rows["person"], result.first_date, result.last_date) == ([], None, None)
 
 
@@ -148,7 +148,7 @@ def test_a_header_of_uids_alone_is_enough() -> None:
 
 def test_a_modality_without_a_concept_is_told_and_kept() -> None:
     result = transform(DICOM, {**HEADER, "Modality": "SEG"}, KEY)
-    assert {(one.kind, one.path) for one in result.problems} == {("unmapped", "$.Modality")}
+    assert {(one.kind, one.path) for one in result.told} == {("unmapped", "$.Modality")}
     assert only(DICOM, result, "radiology_image")["modality"] == "SEG"
 
 
@@ -206,7 +206,7 @@ def test_appendix_b_comes_back_from_its_rows(name: str) -> None:
     assert [step["step_number"] for step in steps] == ["1", "2", "3"]
     assert [level["level_number"] for level in levels] == ["1", "2", "3"] * 3
     assert {step["curation_run_id"] for step in steps} == {run["curation_run_id"]}
-    assert result.problems == ()
+    assert result.told == ()
 
 
 def test_who_did_it_when_and_with_what() -> None:

@@ -334,7 +334,7 @@ def test_an_annex_describes_no_person_and_no_span(tmp_path: Path) -> None:
             "radiology_occurrence_datetime": "1987-06-05 00:00:00",
         }.items()
     )
-    assert (result.first_date, result.last_date, result.problems) == (None, None, ())
+    assert (result.first_date, result.last_date, result.told) == (None, None, ())
 
 
 def test_a_date_as_recorded_that_no_calendar_has_is_told(tmp_path: Path) -> None:
