@@ -1,36 +1,26 @@
-"""The views of a disease, for scientists: the files ``research/*.yaml`` and ``*.sql`` of a mapping folder.
+"""The views of a disease, for scientists: what the folder ``research`` of a mapping says, made in a database.
 
-A file ``series.sql`` creates the view ``research.series``, and says what its columns come from. Nothing else
-is let through, for it runs with the rights of whoever initialises the database. What a ``.yaml`` file says is
-made into the same statements by ``etl.mapping.views``. A view reads with those rights too, so it is refused
-where it would hand its readers more than they may read.
+A view reads with the rights of whoever initialises the database, so it is refused where it would hand its
+readers more than they may read.
 """
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
 
-from psycopg2 import errors
+from psycopg2 import DataError, NotSupportedError, ProgrammingError, errors
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from etl.mapping.views import ViewSql
 from etl.reader_role import LISTED, SCHEMAS
+from etl.research_files import COMMENT_ON, RESEARCH, ResearchError, View, read_views
 
-#: The schema of the views, and the folder of their files.
-RESEARCH = "research"
+__all__ = ["ResearchError", "changed_views", "create_views"]
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-#: Comments, then one of the two statements that a file may hold.
-_STATEMENT = re.compile(
-    r"(?:\s|--[^\n]*\n)*(?:CREATE OR REPLACE VIEW|COMMENT ON (?:VIEW|COLUMN)) research\.([a-z0-9_]+)\b"
-)
 #: What follows the comment of a view: whose it is, and the digest of its file.
 _TAG = re.compile(r" \(mapping ([^()]+) ([0-9a-f]{12})\)\Z")
 
-_COMMENT_ON = re.compile(r"(?:\s|--[^\n]*\n)*COMMENT ON (?:VIEW|COLUMN research\.[a-z0-9_]+\.([a-z0-9_]+))\b")
-_READ = re.compile(r"\bresearch\.([a-z0-9_]+)\b")
 #: What PostgreSQL says of views that stay: ``view a depends on view b``.
 _DEPENDED = re.compile(r"depends on (?:view|column \w+ of view) (\S+)")
 
@@ -62,43 +52,25 @@ _READ_BEYOND = text(r"""
     WHERE nspname <> ALL (CAST(:schemas AS text[])) ORDER BY 1, 2 LIMIT 1
 """)
 
-
-class ResearchError(Exception):
-    """A view of a mapping folder that cannot be created."""
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A view of a mapping folder, as the statements that make it."""
-
-    name: str
-    file: str
-    parts: tuple[str, ...]
-    reads: tuple[str, ...] = ()
-    """Names of views of the same folder that it reads, as they come."""
-    digest: str = ""
-    """Of its statements and of the views that it reads."""
-
-    @property
-    def path(self) -> str:
-        return f"{RESEARCH}.{self.name}"
+#: What a statement is at fault for.
+_AT_FAULT = (DataError, NotSupportedError, ProgrammingError)
 
 
 def create_views(
     connection: Connection,
     folder: Traversable,
     mapping: str,
-    generated: Mapping[str, Sequence[str]] | None = None,
+    generated: Mapping[str, ViewSql] | None = None,
 ) -> list[str]:
     """Create the folder's views, or bring them up to date; returns their names, such as ``research.series``.
 
-    ``generated`` has the statements of those that follow from the mapping, by name. A view may read others of
-    the folder. Where columns are no longer those that a view had, all are dropped and made anew. Raises
+    ``generated`` has what makes those that follow from the mapping, by name. A view may read others of the
+    folder. Where columns are no longer those that a view had, all are dropped and made anew. Raises
     ResearchError, which names the file and the next step: for a file that holds something else, for a view of
     another mapping, for one that cannot be replaced or does not fit the tables, and for one that reads what
     the reader's role may not.
     """
-    views = _in_order(_all(folder, generated or {}))
+    views = read_views(folder, generated or {})
     there = {view.name: _tag(connection, view) for view in views}
     for view in views:
         tag = there[view.name]
@@ -127,75 +99,11 @@ def changed_views(
     connection: Connection,
     folder: Traversable,
     mapping: str,
-    generated: Mapping[str, Sequence[str]] | None = None,
+    generated: Mapping[str, ViewSql] | None = None,
 ) -> list[str]:
     """Those that ``create_views`` would make, or make anew. Writes nothing. Raises ResearchError."""
-    views = _in_order(_all(folder, generated or {}))
+    views = read_views(folder, generated or {})
     return [view.path for view in views if not _is_made(_tag(connection, view), view, mapping)]
-
-
-def statements(name: str, content: str) -> list[str]:
-    """The statements of the file of a view. Raises ResearchError when they are not all about that view."""
-    # With no semicolon inside, each is one statement to PostgreSQL as well.
-    parts = [part for part in content.split(";") if part.strip()]
-    for part in parts:
-        found = _STATEMENT.match(part)
-        if not found or found[1] != name:
-            raise ResearchError(
-                f"{RESEARCH}/{name}.sql: may hold nothing but CREATE OR REPLACE VIEW and COMMENT ON for "
-                f"{RESEARCH}.{name}, each ended by the only semicolon in it"
-            )
-    return parts
-
-
-def _all(folder: Traversable, generated: Mapping[str, Sequence[str]]) -> dict[str, _View]:
-    made = {name: _View(name, f"{RESEARCH}/{name}.yaml", tuple(parts)) for name, parts in generated.items()}
-    for name, content in _files(folder):
-        file = f"{RESEARCH}/{name}.sql"
-        if name in made:
-            raise ResearchError(f"{file}: {made[name].file} makes the same view; rename one of them")
-        made[name] = _View(name, file, tuple(statements(name, content)))
-    return made
-
-
-def _in_order(views: Mapping[str, _View]) -> list[_View]:
-    """Each view after those that it reads."""
-    done: dict[str, _View] = {}
-
-    def add(view: _View, above: tuple[str, ...]) -> None:
-        if view.name in above:
-            raise ResearchError(f"{view.file}: {RESEARCH}.{view.name} reads itself, by way of other views")
-        if view.name in done:
-            return
-        named = (one for part in view.parts if not _COMMENT_ON.match(part) for one in _READ.findall(part))
-        reads = tuple(dict.fromkeys(one for one in named if one in views and one != view.name))
-        for one in reads:
-            add(views[one], (*above, view.name))
-        whole = ";".join((*view.parts, *(done[one].digest for one in reads)))
-        digest = hashlib.sha256(whole.encode()).hexdigest()[:12]
-        done[view.name] = replace(view, reads=reads, digest=digest)
-
-    for name in sorted(views):
-        add(views[name], ())
-    return list(done.values())
-
-
-def _files(folder: Traversable) -> Iterator[tuple[str, str]]:
-    views = folder.joinpath(RESEARCH)
-    if not views.is_dir():
-        return
-    for file in sorted(views.iterdir(), key=lambda one: one.name):
-        if not file.name.endswith((".sql", ".yaml")):
-            continue
-        name = file.name.removesuffix(".sql").removesuffix(".yaml")
-        if not _NAME.fullmatch(name):
-            raise ResearchError(f"{RESEARCH}/{file.name}: name it after its view, in small letters")
-        if file.name.endswith(".yaml"):
-            continue
-        try:
-            yield name, file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ResearchError(f"{RESEARCH}/{file.name} cannot be read: {type(error).__name__}") from None
 
 
 class _ColumnsChanged(Exception):
@@ -206,16 +114,16 @@ class _ColumnsChanged(Exception):
         self.told = told
 
 
-def _make(connection: Connection, views: Sequence[_View], mapping: str) -> None:
+def _make(connection: Connection, views: Sequence[View], mapping: str) -> None:
     for view in views:
-        try:
-            for part in view.parts:
+        for number, part in enumerate(view.parts):
+            try:
                 _run(connection, part)
-        except DBAPIError as error:
-            told = _told(error, view.file)
-            if isinstance(error.orig, errors.InvalidTableDefinition):
-                raise _ColumnsChanged(told) from None
-            raise told from None
+            except DBAPIError as error:
+                told = _told(error, view, number)
+                if isinstance(error.orig, errors.InvalidTableDefinition):
+                    raise _ColumnsChanged(told) from None
+                raise told from None
         _take_over_comments(connection, view)
         # A file without a comment of its own leaves the one before.
         comment = _TAG.sub("", _comment(connection, view.path))
@@ -223,9 +131,9 @@ def _make(connection: Connection, views: Sequence[_View], mapping: str) -> None:
         _run(connection, f"COMMENT ON VIEW {view.path} IS '{tagged}'")
 
 
-def _take_over_comments(connection: Connection, view: _View) -> None:
+def _take_over_comments(connection: Connection, view: View) -> None:
     """A column that has no comment of its own says what the one of its name says in a view that it reads."""
-    own = {found[1] for part in view.parts if (found := _COMMENT_ON.match(part))}
+    own = {found[1] for part in view.parts if (found := COMMENT_ON.match(part))}
     said: dict[str, str] = {}
     for one in view.reads:
         rows = connection.execute(_COLUMN_COMMENTS, {"view": f"{RESEARCH}.{one}"})
@@ -236,7 +144,7 @@ def _take_over_comments(connection: Connection, view: _View) -> None:
             _run(connection, f"COMMENT ON COLUMN {view.path}.{name} IS '{comment}'")
 
 
-def _refuse_beyond(connection: Connection, views: Sequence[_View]) -> None:
+def _refuse_beyond(connection: Connection, views: Sequence[View]) -> None:
     """Refuse views that read what is not for readers, themselves or by way of other views of the schema."""
     given = {"views": [view.path for view in views], "schemas": list(SCHEMAS)}
     for path, read in connection.execute(_READ_BEYOND, given):
@@ -244,7 +152,7 @@ def _refuse_beyond(connection: Connection, views: Sequence[_View]) -> None:
         raise ResearchError(f"{file}: {path} reads {read}; a view may read schemas {LISTED} alone")
 
 
-def _drop(connection: Connection, views: Sequence[_View]) -> None:
+def _drop(connection: Connection, views: Sequence[View]) -> None:
     try:
         _run(connection, f"DROP VIEW {', '.join(view.path for view in views)}")
     except DBAPIError as error:
@@ -258,12 +166,12 @@ def _drop(connection: Connection, views: Sequence[_View]) -> None:
         ) from None
 
 
-def _tag(connection: Connection, view: _View) -> re.Match[str] | None:
+def _tag(connection: Connection, view: View) -> re.Match[str] | None:
     """What the database says of a view: whose it is, and its digest."""
     return _TAG.search(_comment(connection, view.path))
 
 
-def _is_made(tag: re.Match[str] | None, view: _View, mapping: str) -> bool:
+def _is_made(tag: re.Match[str] | None, view: View, mapping: str) -> bool:
     return tag is not None and tag.groups() == (mapping, view.digest)
 
 
@@ -271,10 +179,13 @@ def _comment(connection: Connection, view: str) -> str:
     return connection.scalar(_COMMENT, {"view": view}) or ""
 
 
-def _told(error: DBAPIError, file: str) -> Exception:
-    if isinstance(error.orig, errors.ProgrammingError):
-        return ResearchError(f"{file}: PostgreSQL refuses it: {error.orig.diag.message_primary}")
-    return error
+def _told(error: DBAPIError, view: View, number: int) -> Exception:
+    """PostgreSQL's refusal of a statement. It reads no row to make a view, so it tells no value of one."""
+    if not isinstance(error.orig, _AT_FAULT):
+        return error
+    said = error.orig.diag
+    position = None if said.statement_position is None else int(said.statement_position)
+    return ResearchError(f"{view.place(number, position)}: PostgreSQL refuses it: {said.message_primary}")
 
 
 def _run(connection: Connection, statement: str) -> None:

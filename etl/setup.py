@@ -12,7 +12,7 @@ from etl.mapping.bound import Bound
 from etl.mapping.check import checked
 from etl.mapping.compile import compile_plan, provisional_numbers
 from etl.mapping.objections import LookUp
-from etl.mapping.views import statements, views_of
+from etl.mapping.views import ViewSql, view_sql, views_of
 from etl.plan import Plan
 from etl.register import lock_register, register
 from etl.research import changed_views, create_views
@@ -197,9 +197,9 @@ def _create_views(connection: Connection, ready: Prepared) -> list[str]:
     return create_views(connection, ready.mapping.folder.path, ready.plan.mapping, _generated(ready))
 
 
-def _generated(ready: Prepared) -> dict[str, list[str]]:
-    """The statements of the views that follow from the mapping, by name."""
-    return {view.name: statements(view, ready.numbers) for view in views_of(ready.mapping)}
+def _generated(ready: Prepared) -> dict[str, ViewSql]:
+    """What makes the views that follow from the mapping, by name."""
+    return {view.name: view_sql(view, ready.numbers) for view in views_of(ready.mapping)}
 
 
 def _tell_source(connection: Connection, mapping: Bound) -> None:

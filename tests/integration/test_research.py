@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from etl.ingest import ingest
+from etl.mapping.compile import provisional_numbers, read_mapping
 from etl.mapping.findings import MappingError
-from etl.research import ResearchError, create_views, statements
+from etl.mapping.views import view_sql, views_of
+from etl.research import ResearchError, create_views
+from etl.research_files import statements
 from etl.setup import DEFAULT_MAPPING, initialise, prepare
 
 FIGURE_13 = Path(str(files("mappings") / "prostate" / "samples" / "figure-13.json"))
@@ -161,15 +164,60 @@ def test_an_expression_of_a_column_hands_on_nothing_of_the_lake(lake: Engine, tm
 
 def test_what_postgresql_refuses_is_told_with_the_file(create: Any) -> None:
     with pytest.raises(
-        ResearchError, match=r"^research/mine\.sql: PostgreSQL refuses it: column \"nix\" does not"
+        ResearchError, match=r"^research/mine\.sql:3: PostgreSQL refuses it: column \"nix\" does not"
     ):
-        create(VIEW.format("nix"))
+        create("-- Whose\n" + VIEW.format("person_id,\n       nix"))
     with pytest.raises(
-        ResearchError, match=r"^research/mine\.sql: PostgreSQL refuses it: .*pseudo-type record"
+        ResearchError, match=r"^research/mine\.sql:1: PostgreSQL refuses it: .*pseudo-type record"
     ):
         create(VIEW.format("ROW(person_id)"))
+    with pytest.raises(
+        ResearchError, match=r"^research/mine\.sql:4: PostgreSQL refuses it: column \"nix\" of relation"
+    ):
+        create(f";\n;{VIEW.format('person_id')}\nCOMMENT ON COLUMN research.mine.nix IS '';")
     with pytest.raises(ResearchError, match="name it after its view"):
         create(VIEW.format("person_id"), name="Mine.sql")
+
+
+COMPUTED = """title: A view of tests
+row: {{rules: {{lesion: baseline}}}}
+columns:
+  diameter: {{rule: .diam1}}
+  size: {{sql: "CASE WHEN diameter > 1 THEN 'größer' END", says: The one before}}
+  wrong:
+    says: What is tested
+    sql: {}
+  twice: {{sql: diameter * 2, says: The one after}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("nix(diameter)", ":8: column 'wrong': PostgreSQL refuses it: function nix(numeric) does not exist"),
+        ("diameter::nix", ":8: column 'wrong': PostgreSQL refuses it: type \"nix\" does not exist"),
+        ("diametre", ":8: column 'wrong': PostgreSQL refuses it: column \"diametre\" does not exist"),
+        ("diameter + 'x'", ":8: column 'wrong': PostgreSQL refuses it: invalid input syntax for type"),
+        ("diameter +", ":8: column 'wrong': PostgreSQL refuses it: syntax error at or near \"AS\""),
+        ("(diameter", ":8: column 'wrong': PostgreSQL refuses it: syntax error"),
+        ("diameter)", ":8: column 'wrong': PostgreSQL refuses it: syntax error"),
+        ("ROW(diameter)", ': PostgreSQL refuses it: column "wrong" has pseudo-type record'),
+    ],
+)
+def test_an_expression_that_postgresql_refuses_is_told_with_line_and_column(
+    connection: Connection, tmp_path: Path, expression: str, said: str
+) -> None:
+    folder = tmp_path / "prostate"
+    shutil.copytree(str(DEFAULT_MAPPING), folder)
+    shutil.rmtree(folder / "research")
+    folder.joinpath("research").mkdir()
+    folder.joinpath("research", "mine.yaml").write_text(COMPUTED.format(expression), encoding="utf-8")
+    mapping = read_mapping(folder)
+    (view,) = views_of(mapping)
+    made = {"mine": view_sql(view, provisional_numbers(mapping))}
+    with pytest.raises(ResearchError) as raised:
+        create_views(connection, folder, "own", made)
+    assert str(raised.value).startswith(f"research/mine.yaml{said}")
 
 
 def test_every_statement_of_the_shipped_view_is_let_through() -> None:

@@ -53,6 +53,14 @@ def told(folder: Path, content: str) -> list[str]:
             4,
             "an expression has no semicolon [bad-shape]",
         ),
+        ("person", "  a: {sql: '1 -- + 1', says: this}", 4, "an expression has no comment in SQL"),
+        ("person", "  a: {sql: '1 /* + 1', says: this}", 4, "an expression has no comment in SQL"),
+        (
+            "person",
+            """  a: {sql: "'it''s' || 'x", says: this}""",
+            4,
+            "the expression has a quote that nothing closes [bad-shape]",
+        ),
         ("person", "  a: {rule: dre_result, take: number}", 4, "condition_occurrence has no number"),
         ("person", "  a: {rule: lesion, take: code, pick: all}", 4, "take 'concept' or 'value' [wrong-type]"),
         (

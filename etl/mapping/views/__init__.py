@@ -5,6 +5,6 @@ the rules, units, and the places in the form that they read.
 """
 
 from etl.mapping.views.bind import BoundView, view_findings, views_of
-from etl.mapping.views.sql import statements
+from etl.mapping.views.sql import Expression, ViewSql, statements, view_sql
 
-__all__ = ["BoundView", "statements", "view_findings", "views_of"]
+__all__ = ["BoundView", "Expression", "ViewSql", "statements", "view_findings", "view_sql", "views_of"]

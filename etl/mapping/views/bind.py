@@ -28,6 +28,8 @@ class BoundColumn:
     """A column of a view, with the rules whose rows it comes from; none where it is computed."""
 
     name: str
+    line: int
+    """Of the view's file."""
     told: Column
     takes: tuple[Take, ...]
     rules: tuple[bound.BoundRule, ...]
@@ -166,8 +168,8 @@ class _Binder:
             self._report("bad-shape", f"'{name}' needs either 'rule' or 'sql'", *keys)
         if told.sql is not None and not told.says:
             self._report("bad-shape", f"'{name}': say what the expression means, with 'says'", *keys)
-        if told.sql is not None and ";" in told.sql:
-            self._report("bad-shape", f"'{name}': an expression has no semicolon", *keys)
+        if told.sql is not None and (said := _objection(told.sql)):
+            self._report("bad-shape", f"'{name}': {said}", *keys)
         for path in told.fields:
             if resolve(self.mapping.folder.schema, absolute(path, ())) is None:
                 self._report("unknown-path", f"the form has no '{path}'", *keys, "fields")
@@ -186,7 +188,8 @@ class _Binder:
             )
         if rules and told.pick == "newest" and not {"found", "count"} & {*takes}:
             self._one_a_row(name, rules, told)
-        return BoundColumn(name, told, takes if rules else (), rules, visits, codes)
+        line = self.file.place(*keys, "sql").line
+        return BoundColumn(name, line, told, takes if rules else (), rules, visits, codes)
 
     def _rules(self, told: Column, *keys: str) -> Iterator[bound.BoundRule]:
         own = self.told.row.rules if isinstance(self.told.row, Items) else {}
@@ -254,6 +257,17 @@ def output_names(column: BoundColumn) -> list[str]:
 
 def _each(names: _Text | tuple[_Text, ...] | None) -> tuple[_Text, ...]:
     return (names,) if isinstance(names, str) else names or ()
+
+
+def _objection(expression: str) -> str | None:
+    """What an expression may not hold: the rest of the statement would be read as part of it."""
+    if ";" in expression:
+        return "an expression has no semicolon"
+    if "--" in expression or "/*" in expression:
+        return "an expression has no comment in SQL; write it behind a # in the YAML"
+    if expression.count("'") % 2:
+        return "the expression has a quote that nothing closes"
+    return None
 
 
 def _lists(scope: Segments) -> list[str]:

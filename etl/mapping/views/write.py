@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+#: Between two fields of a SELECT.
+BETWEEN = ",\n       "
+
 
 def quoted(text: object) -> str:
     """A text as SQL."""
@@ -17,7 +20,7 @@ def literal(value: object) -> str:
 
 def listed(fields: Iterable[str]) -> str:
     """The fields of a SELECT, one a line."""
-    return ",\n       ".join(fields)
+    return BETWEEN.join(fields)
 
 
 def indented(text: str, by: int) -> str:
