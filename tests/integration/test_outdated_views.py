@@ -88,6 +88,6 @@ def test_a_view_that_cannot_be_made_changes_none(lake: Engine, folder: Path) -> 
         "CREATE OR REPLACE VIEW research.over AS SELECT points FROM research.score;"
     )
     views, ready = made(lake), prepared(lake, folder)
-    with pytest.raises(ResearchError, match=r"^research/over\.sql: PostgreSQL refuses it"):
+    with pytest.raises(ResearchError, match=r"^research/over\.sql:1: PostgreSQL refuses it"):
         renew_views(lake, ready)
     assert made(lake) == views
