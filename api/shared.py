@@ -158,12 +158,3 @@ def _warnings_table(loaded: Counts) -> Table:
 def plural(count: int, noun: str, plural_noun: str | None = None) -> str:
     """``1 case``, ``2 cases``, ``1,000 cases``."""
     return f"{count:,} {noun if count == 1 else plural_noun or noun + 's'}"
-
-
-def outdated_sentence(count: int) -> str:
-    """What it means that so many cases were loaded with another version of their mapping."""
-    verb = "was" if count == 1 else "were"
-    return (
-        f"{plural(count, 'case')} {verb} loaded with another version of this mapping: "
-        "`oncolake remap` makes their rows anew, and with --dry-run tells before what would change."
-    )

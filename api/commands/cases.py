@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from sqlalchemy import Engine
 
-from api.edited import told_of_views
+from api.edited import told_of_cases, told_of_views
 from api.shared import (
     BadInput,
     Format,
@@ -27,7 +27,6 @@ from api.shared import (
     fits,
     mapping_folder,
     out,
-    outdated_sentence,
     plural,
     print_counts,
     print_failures,
@@ -85,7 +84,9 @@ def ingest(
             summary = stages.ingest(engine, plan, found, account(), report, curations)
         with engine.connect() as connection:
             earlier = outdated(connection, plan)
-        _print_summary(summary, earlier)
+        _print_summary(summary)
+        if earlier:
+            out.print(told_of_cases(earlier, mappings), markup=False)
         _print_views(engine, ready, mappings)
     raise typer.Exit(summary.exit_code)
 
@@ -142,7 +143,7 @@ def _became(done: Curation) -> str:
     return f"{plural(sum(done.rows.values()), 'OMOP row')}{problems} (case {done.case_id})"
 
 
-def _print_summary(summary: Summary, earlier: int) -> None:
+def _print_summary(summary: Summary) -> None:
     for file in summary.files:
         out.print(_sentence(file), markup=False)
         for rejection in file.rejections[:SHOWN_REASONS]:
@@ -159,8 +160,6 @@ def _print_summary(summary: Summary, earlier: int) -> None:
     loaded = summary.loaded
     print_failures(loaded.failures, "is landed but not loaded")
     print_counts(loaded)
-    if earlier:
-        out.print(outdated_sentence(earlier))
 
 
 def _print_views(engine: Engine, ready: Prepared, mappings: Path | None) -> None:

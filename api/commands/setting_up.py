@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 from sqlalchemy.engine import URL, make_url
 
+from api.edited import told_of_cases
 from api.shared import (
     BadInput,
     MappingsOption,
@@ -15,7 +16,6 @@ from api.shared import (
     mapping_folder,
     named_by_setting,
     out,
-    outdated_sentence,
     plural,
 )
 from etl.reader_role import LISTED, READER, Reader, make_reader, set_password
@@ -55,7 +55,7 @@ def init(mappings: MappingsOption = None) -> None:
         f"{plural(done.sections.tables, 'table')} in schema lake, {filled} `oncolake refresh`."
     )
     if done.outdated:
-        out.print(outdated_sentence(done.outdated))
+        out.print(told_of_cases(done.outdated, mappings), markup=False)
 
 
 def _print_reader(reader: Reader) -> None:
@@ -95,7 +95,7 @@ def status() -> None:
             f"{plural(found.pending, 'case')} landed but not loaded: the next `oncolake ingest` loads them."
         )
     if found.outdated:
-        out.print(outdated_sentence(found.outdated))
+        out.print(told_of_cases(found.outdated))
 
 
 def _print_counts(title: str, counts: Mapping[str, int]) -> None:
