@@ -27,7 +27,7 @@ from vocabularies.custom.add import add_file
 CASES = list(sample(30))
 LOADED = CASES[:24]
 CURATION = Path(str(files("mappings") / "curation" / "samples" / "motion_correction.json"))
-#: A custom concept of the mapping, and two of those that every database has.
+#: A custom concept of the mapping.
 CUSTOM = "SELECT min(concept_id) FROM omop.concept WHERE concept_id >= 2000000000"
 DAYS = "1970-01-01,2099-12-31,"
 Change = Callable[[Engine, Path], object]
