@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from sqlalchemy import Connection, text
 
 from etl.land import Landed
-from etl.load import Counts, load
-from etl.make import still_valid
+from etl.load import Counts, load_later
 from etl.pick import BATCH, newest
 from etl.plan import Plan
 from etl.validate import validator_of
@@ -39,8 +38,7 @@ def complete(
             return counts
     plan = plan_of()
     while found := _become_cases(connection, values):
-        valid, failures = still_valid(validator_of(plan), found)
-        counts += Counts(failures=failures) + load(connection, plan, valid)
+        counts += load_later(connection, plan, validator_of(plan), found)
     return counts
 
 

@@ -14,8 +14,7 @@ from sqlalchemy import Connection, Engine
 from etl.complete import complete
 from etl.gather import gather
 from etl.land import Rejection, foreign, land
-from etl.load import Counts, load
-from etl.make import still_valid
+from etl.load import Counts, load, load_later
 from etl.newer import newer_versions
 from etl.pick import BATCH, batches
 from etl.plan import Plan
@@ -171,8 +170,7 @@ def load_pending(
     counts, skipped = Counts(), frozenset(without)
     for batch in batches(connection, plan, "pending", BATCH):
         left = [each for each in batch if each.key.case_id not in skipped]
-        valid, failures = still_valid(validator, left)
-        counts += Counts(failures=failures) + load(connection, plan, valid)
+        counts += load_later(connection, plan, validator, left)
     return counts
 
 

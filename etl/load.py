@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from etl.delete import delete_rows
 from etl.images import store_images
 from etl.land import Landed
-from etl.make import PERSON, Failure, Made, make, statements
+from etl.make import PERSON, Failure, Made, make, statements, still_valid
 from etl.persons import (
     Disagreement,
     hold_statements,
@@ -24,6 +24,7 @@ from etl.persons import (
 )
 from etl.plan import Plan, Problem
 from etl.transform import count_rows, row_counts
+from etl.validate import Validator
 from omop_schema import OMOP
 from omop_schema.copy_text import line
 from omop_schema.database import copy
@@ -89,6 +90,14 @@ def load(
     """
     made, failures = make(plan, landed)
     return Counts(failures=failures) + _load_or_split(connection, plan, made, again, durable)
+
+
+def load_later(
+    connection: Connection, plan: Plan, validator: Validator, landed: Iterable[Landed], *, again: bool = False
+) -> Counts:
+    """``load`` for what landed some time ago: a document that the schema takes no longer is a failure."""
+    valid, failures = still_valid(validator, landed)
+    return Counts(failures=failures) + load(connection, plan, valid, again=again)
 
 
 def _load_or_split(

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from etl.complete import complete
-from etl.load import Counts, load
-from etl.make import still_valid
+from etl.load import Counts, load_later
 from etl.pick import BATCH, Which, batches, count
 from etl.plan import Plan
 from etl.validate import Validator
@@ -54,8 +53,7 @@ def remap(
     done, counts = 0, Counts()
     with translated(), engine.connect() as connection:
         for batch in batches(connection, plan, _which(every), BATCH):
-            valid, failures = still_valid(validator, batch)
-            counts += Counts(failures=failures) + load(connection, plan, valid, again=every)
+            counts += load_later(connection, plan, validator, batch, again=every)
             done += len(batch)
             if progress:
                 progress(Done(done, max(done, total)))

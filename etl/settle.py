@@ -12,8 +12,8 @@ from sqlalchemy import Connection, text
 
 from etl.delete import delete_persons, delete_rows
 from etl.images import contenders, count_images, release_curations, store_images
-from etl.load import Counts, load
-from etl.make import PERSON, Failure, still_valid
+from etl.load import Counts, load_later
+from etl.make import PERSON, Failure
 from etl.persons import store_disagreements, store_observation_periods, store_persons
 from etl.pick import newest
 from etl.plan import Plan
@@ -73,8 +73,7 @@ def settle(connection: Connection, upload_id: int, mapping: str, plan: Plan) -> 
 def _load(connection: Connection, plan: Plan, cases: Sequence[int]) -> Counts:
     counts, validator = Counts(), Validator(plan.schema)
     for batch in newest(connection, cases):
-        valid, failures = still_valid(validator, batch)
-        counts += Counts(failures=failures) + load(connection, plan, valid)
+        counts += load_later(connection, plan, validator, batch)
     return counts
 
 

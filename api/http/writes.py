@@ -159,7 +159,7 @@ def _curate(request: Request, lake: Lake, body: Body, sender: Sender, key: str |
     if not isinstance(done, Curation):
         raise _refusal(False, done.violations, done.upload_id)
     if done.changed:
-        metrics.loaded(Counter(done.rows), Counter(each.kind for each in done.problems))
+        metrics.loaded(Counter(done.rows), Counter(each.kind for each in done.problems + done.warnings))
     return _answer(Curated.of(done), 200)
 
 

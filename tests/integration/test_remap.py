@@ -314,7 +314,8 @@ def test_pending_cases_are_loaded_and_counted_as_added(loaded: Engine, folder: P
 def land(engine: Engine, folder: Path, file: Path) -> None:
     """Ingest a file and stop before loading."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(etl.ingest, "load", lambda *_, **__: Counts())
+        for stage in ("load", "load_later"):
+            patch.setattr(etl.ingest, stage, lambda *_, **__: Counts())
         ingest(engine, prepare(engine, folder), [file], "t")
 
 
