@@ -115,11 +115,12 @@ def _merge(table: Table, uid: str) -> str:
     key, said = _key(table), STATEMENTS[table.name]
     columns = [each.name for each in table.columns if each.name not in {key, "person_id", uid, *FOLLOWS}]
     parent = ["radiology_occurrence_id"] if table is radiology_image else []
+    day = "" if parent else f", {_DAY.format(key=key, uid=uid)}"
     study = " JOIN omop.radiology_occurrence AS study USING (study_instance_uid, person_id)" if parent else ""
     names = ["person_id", uid, *columns, *parent]
     new, old = (", ".join(f"{row}.{name}" for name in (key, *names)) for row in ("excluded", "known"))
     return (
-        f"WITH said AS (SELECT said.*, cases.case_id, cases.mapping = :headers AS header"  # noqa: S608
+        f"WITH said AS (SELECT said.*, cases.case_id, cases.mapping = :headers AS header{day}"  # noqa: S608
         f" FROM lake.{said.name} AS said JOIN omop.person USING (person_id)"
         f" JOIN lake.cases ON cases.case_id = (said.{key} >> 32)::integer"
         f" WHERE said.person_id = ANY(:persons)), merged AS (SELECT person_id, {uid},"
@@ -145,7 +146,9 @@ def _first(table: Table, name: str) -> str:
     # A study is what its first series were: what tools derive from them comes later.
     newest = "DESC" if table is radiology_image else "ASC"
     order = f"header {'ASC' if form_first else 'DESC'}, case_id {newest}, {key}"
-    found = f"(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[1]"
+    # An examination of another day is not the one that the study was made in.
+    fits = " AND (radiology_occurrence_date = day) IS NOT FALSE" if name in _LINKS else ""
+    found = f"(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL{fits}))[1]"
     if name == "attributes":
         return f"{_OF_SERIES if table is radiology_image else _OF_STUDY} AS {name}".format(found)
     return f"coalesce({found}, 0) AS {name}" if mapped and not column.nullable else f"{found} AS {name}"
@@ -174,6 +177,12 @@ _OF_SERIES = "({}) - CAST(:of_study_alone AS text[])"
 #: Ends what is told of a statement on another patient's study or series, after the name of the UID.
 _ANOTHERS = " is that of another patient; nothing of it was stored"
 _LINKS = ("visit_occurrence_id", "procedure_occurrence_id", "condition_occurrence_id")
+
+# The day of the study that a statement is of: the first that is said of it.
+_DAY = """first_value(said.radiology_occurrence_date) OVER (
+    PARTITION BY said.person_id, said.{uid}
+    ORDER BY said.radiology_occurrence_date IS NULL, cases.mapping = :headers, cases.case_id, said.{key}
+) AS day"""
 
 _ANY = text("""
     SELECT EXISTS (SELECT FROM lake.study_statements WHERE person_id = ANY(:persons))
