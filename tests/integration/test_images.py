@@ -127,6 +127,28 @@ def test_a_visit_without_a_day_is_the_studys(visits):
     assert rows(visits, LINKED) == [("2003-03-03", MRI)]
 
 
+def test_a_series_that_the_form_gives_no_day_has_its_studys(connection):
+    study(connection, FORM, radiology_occurrence_date="2001-02-04")
+    days = {"1.9.1": (None, "2019-05-05"), "1.9.2": ("2001-02-03", "2019-05-06"), "1.9.3": (None, None)}
+    for item, (uid, (day, header)) in enumerate(days.items()):
+        series(connection, FORM, item, series_instance_uid=uid, series_date=day)
+        series(connection, SCAN, item, series_instance_uid=uid, series_date=header)
+    series(connection, SCAN, 3, series_instance_uid="1.9.4", series_date="2019-05-07")
+    store_images(connection, [1])
+    found = rows(
+        connection, "SELECT series_date::text FROM omop.radiology_image ORDER BY series_instance_uid"
+    )
+    assert found == [("2001-02-04",), ("2001-02-03",), ("2001-02-04",), ("2019-05-07",)]
+
+
+def test_a_series_has_its_headers_day_where_the_form_gives_its_study_none(connection):
+    study(connection, FORM)
+    series(connection, FORM)
+    series(connection, SCAN, series_date="2019-05-05")
+    store_images(connection, [1])
+    assert rows(connection, "SELECT series_date::text FROM omop.radiology_image") == [("2019-05-05",)]
+
+
 def test_a_study_counts_its_series_and_images(connection):
     study(connection, FORM)
     study(connection, FORM, 1)

@@ -28,9 +28,10 @@ def rows(
     modality = MODALITIES.get(one.get("Modality", ""), 0)
     whole = orjson.dumps({**ids(item), **one}).decode()
     rule = "study" if "daysAfterBaseline" in one else "study_without_day"
+    own = (day or (at and at.day) or "") if rule == "study" else ""
     return (
         study(f"{rule}[{item}]", modality, at=at, day=day, of=of),
-        series(f"series[{item}]", f"1.2.{item}", modality, whole, at=at, day=day, **said),
+        series(f"series[{item}]", f"1.2.{item}", modality, whole, day=own, **said),
     )
 
 
