@@ -234,26 +234,39 @@ SECTIONS = {
 LOOKING = {"days": 5, "others": on("fifth")}
 
 
+SEEN = "s: {table: observation, concept: 97 Seen, visit: VISIT}\n"
+LACKING = "the form has no section 'more'"
+
+
 @pytest.mark.parametrize(
-    ("more", "rows", "problems"),
+    ("main", "more", "rows", "problems"),
     [
-        ("", (SCAN, row(0, "fifth", "scan")), ()),
+        (rule(ANY), SEEN.replace("VISIT", "start"), (SCAN, row(0, "fifth", "scan")), ()),
         (
-            "s: {table: observation, concept: 97 Seen, visit: scan}\n",
+            rule(ANY),
+            SEEN.replace("VISIT", "scan"),
             (row(0, "fifth"),),
-            ("visit.scan: invalid $.days: the form has no section 'more'",),
+            (f"visit.scan: invalid $.days: {LACKING}",),
+        ),
+        (
+            SEEN.replace("VISIT", "start"),
+            rule("{same_day: [scan]}"),
+            ("observation s 97",),
+            (
+                f"visit.scan: invalid $.days: {LACKING}",
+                f"r: invalid $.others[0].size: {LACKING}",
+                f"r: invalid $.others[0].on: {LACKING}",
+            ),
         ),
     ],
-    ids=["a visit that nobody names otherwise is there", "one of a section that the form lacks is not"],
+    ids=[
+        "a visit that nobody names otherwise is there",
+        "one of a section that the form lacks is not",
+        "nor one that only such a section looks for",
+    ],
 )
 def test_to_be_looked_for_makes_no_visit(
-    tmp_path: Path, more: str, rows: tuple[str, ...], problems: tuple[str, ...]
+    tmp_path: Path, main: str, more: str, rows: tuple[str, ...], problems: tuple[str, ...]
 ) -> None:
-    plan = compiled(
-        tmp_path,
-        rule(ANY),
-        SECTIONS,
-        more=more or "t: {table: observation, concept: 97 Seen, visit: start}\n",
-    )
-    found = mini.run(plan, LOOKING)
+    found = mini.run(compiled(tmp_path, main, SECTIONS, more=more), LOOKING)
     assert (found.rows, found.problems) == (list(rows), list(problems))
