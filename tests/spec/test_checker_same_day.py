@@ -35,6 +35,12 @@ CASES = [
         "broken-reference",
         ("no visit 'scann'; known: start, scan", "no visit 'stard'; known: start, scan"),
     ),
+    Case(
+        "a visit that there is not is told alone",
+        "visit: {same_day: [scann]}, date: day, of: {same_visit: [scan]}",
+        "broken-reference",
+        ("no visit 'scann'; known: start, scan",),
+    ),
     Case("no visit at all", "visit: {same_day: []}, date: day", "bad-shape", ("'counted.visit.same_day",)),
     Case(
         "no date of its own",
@@ -88,7 +94,7 @@ CASES = [
     ),
     Case(
         "no visit of its own",
-        "date: day, of: {same_visit: [scan, graded]}",
+        "date: day, of: {same_visit: [scan]}",
         "bad-shape",
         ("'same_visit' goes by the rule's own visit: give it a 'visit'",),
     ),

@@ -210,6 +210,9 @@ class _Binder:
     ) -> None:
         if rule.visit is None and rule.date is None and above is None and made.target.needs_date:
             self.words.report("missing-column", at, "the row has no date: give it a 'visit' or a 'date'")
+        if isinstance(rule.of, phrases.SameVisit) and rule.visit is None and above is None:
+            message = "'same_visit' goes by the rule's own visit: give it a 'visit'"
+            self.words.report("bad-shape", at.down("of"), message)
         for column in _left_empty(made):
             self.words.report(
                 "missing-column", at, f"{made.target.table}.{column} must not be empty; fill it with 'set'"

@@ -89,14 +89,11 @@ class Links:
     def _of(
         self, rule: bound.BoundRule, of: RecordedOf, earlier: Mapping[str, bound.BoundRule], at: At
     ) -> None:
-        if of.same_visit and rule.visit is None:
-            self.words.report("bad-shape", at, "'same_visit' goes by the rule's own visit: give it a 'visit'")
-            return
         for index, name in enumerate(of.rules):
             there = at.down("same_visit", index) if of.same_visit else at
             if name in earlier:
                 self._recorded_of(rule.target, earlier[name].target, there)
-                if of.same_visit:
+                if of.same_visit and rule.visit is not None:
                     self._ever_together(rule, earlier[name], there)
             elif not self._not_bound(name, rule.name):
                 self.words.broken("earlier rule", name, dict.fromkeys(sorted(earlier)), there)
