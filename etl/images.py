@@ -115,25 +115,35 @@ def _merge(table: Table, uid: str) -> str:
     key, said = _key(table), STATEMENTS[table.name]
     columns = [each.name for each in table.columns if each.name not in {key, "person_id", uid, *FOLLOWS}]
     parent = ["radiology_occurrence_id"] if table is radiology_image else []
+    of_study = [*parent, *_STUDY_DAYS.values()] if parent else []
+    day = "" if parent else f", {_DAY.format(key=key, uid=uid)}"
+    undated = f", {_UNDATED} AS undated" if parent else ""
     study = " JOIN omop.radiology_occurrence AS study USING (study_instance_uid, person_id)" if parent else ""
     names = ["person_id", uid, *columns, *parent]
     new, old = (", ".join(f"{row}.{name}" for name in (key, *names)) for row in ("excluded", "known"))
     return (
-        f"WITH said AS (SELECT said.*, cases.case_id, cases.mapping = :headers AS header"  # noqa: S608
+        f"WITH said AS (SELECT said.*, cases.case_id, cases.mapping = :headers AS header{day}"  # noqa: S608
         f" FROM lake.{said.name} AS said JOIN omop.person USING (person_id)"
         f" JOIN lake.cases ON cases.case_id = (said.{key} >> 32)::integer"
         f" WHERE said.person_id = ANY(:persons)), merged AS (SELECT person_id, {uid},"
         f" min({key}) AS first, array_agg({key}) AS ids, {', '.join(_first(table, name) for name in columns)}"
-        f" FROM said GROUP BY person_id, {uid}), chosen AS (SELECT DISTINCT ON (merged.{uid}) merged.*"
-        f"{''.join(f', study.{name}' for name in parent)} FROM merged{study}"
+        f"{undated} FROM said GROUP BY person_id, {uid}), chosen AS (SELECT DISTINCT ON (merged.{uid})"
+        f" merged.*{''.join(f', study.{name}' for name in of_study)} FROM merged{study}"
         f" LEFT JOIN omop.{table.name} AS holder ON holder.{uid} = merged.{uid} ORDER BY merged.{uid},"
         " coalesce(holder.person_id = merged.person_id, false) DESC, merged.first)"
         f" INSERT INTO omop.{table.name} AS known ({key}, {', '.join(names)})"
-        f" SELECT coalesce(old.{key}, first), {', '.join(f'chosen.{name}' for name in names)} FROM chosen"
+        f" SELECT coalesce(old.{key}, first), {', '.join(map(_chosen, names))} FROM chosen"
         f" LEFT JOIN omop.{table.name} AS old ON old.{uid} = chosen.{uid} AND old.{key} = ANY(ids)"
         f" ORDER BY chosen.{uid} ON CONFLICT ({uid}) DO UPDATE SET ({key}, {', '.join(names)}) = ROW ({new})"
         f" WHERE known.person_id = excluded.person_id AND ({old}) IS DISTINCT FROM ({new})"
     )
+
+
+def _chosen(name: str) -> str:
+    """A column of what was merged: a series that forms name without a day has its study's."""
+    if name in _STUDY_DAYS:
+        return f"coalesce(CASE WHEN undated THEN chosen.{_STUDY_DAYS[name]} END, chosen.{name})"
+    return f"chosen.{name}"
 
 
 def _first(table: Table, name: str) -> str:
@@ -145,7 +155,9 @@ def _first(table: Table, name: str) -> str:
     # A study is what its first series were: what tools derive from them comes later.
     newest = "DESC" if table is radiology_image else "ASC"
     order = f"header {'ASC' if form_first else 'DESC'}, case_id {newest}, {key}"
-    found = f"(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[1]"
+    # An examination of another day is not the one that the study was made in.
+    fits = " AND (radiology_occurrence_date = day) IS NOT FALSE" if name in _LINKS else ""
+    found = f"(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL{fits}))[1]"
     if name == "attributes":
         return f"{_OF_SERIES if table is radiology_image else _OF_STUDY} AS {name}".format(found)
     return f"coalesce({found}, 0) AS {name}" if mapped and not column.nullable else f"{found} AS {name}"
@@ -174,6 +186,18 @@ _OF_SERIES = "({}) - CAST(:of_study_alone AS text[])"
 #: Ends what is told of a statement on another patient's study or series, after the name of the UID.
 _ANOTHERS = " is that of another patient; nothing of it was stored"
 _LINKS = ("visit_occurrence_id", "procedure_occurrence_id", "condition_occurrence_id")
+
+#: A series' days, and what its study has for them.
+_STUDY_DAYS = {
+    "series_date": "radiology_occurrence_date",
+    "series_datetime": "radiology_occurrence_datetime",
+}
+_UNDATED = "bool_or(NOT header) AND NOT bool_or(NOT header AND series_date IS NOT NULL)"
+# The day of the study that a statement is of: the first that is said of it.
+_DAY = """first_value(said.radiology_occurrence_date) OVER (
+    PARTITION BY said.person_id, said.{uid}
+    ORDER BY said.radiology_occurrence_date IS NULL, cases.mapping = :headers, cases.case_id, said.{key}
+) AS day"""
 
 _ANY = text("""
     SELECT EXISTS (SELECT FROM lake.study_statements WHERE person_id = ANY(:persons))

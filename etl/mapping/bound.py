@@ -9,6 +9,7 @@ from etl.mapping.concept_use import ConceptUse
 from etl.mapping.folder import Folder, Place
 from etl.mapping.paths import Facts, Segments, absolute
 from etl.mapping.plausible_range import Range
+from etl.mapping.same_day import RecordedOf, SameDay
 from etl.mapping.tables import Target
 
 Key = str | int | bool
@@ -153,7 +154,7 @@ class Instant:
 
 
 Expression = Union[  # noqa: UP007
-    Constant, Raw, Sum, Translate, Guarded, Alternatives, Template, Whole, Listed, Position, Instant
+    Constant, Raw, Sum, Translate, Guarded, Alternatives, Template, Whole, Listed, Position, Instant, SameDay
 ]
 
 
@@ -236,7 +237,7 @@ class BoundRule:
     episode: str | None
     parent: str | None
     """For an episode: the episode it is part of."""
-    of: str | None
+    of: RecordedOf | None
     rows: tuple["BoundRule", ...]
     comment: str | None = None
     plausible: tuple[Range, ...] = ()

@@ -9,14 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from etl.mapping.date_phrases import Dates
 from etl.mapping.findings import Objection
 from etl.mapping.phrases import (
     ConceptText,
     Condition,
-    Dates,
     Expression,
     Name,
     Number,
+    Of,
     Path,
     Ranges,
     Shape,
@@ -78,10 +79,7 @@ class Rule(Shape):
     date: Dates | None = Field(default=None, description="Default: the visit's date")
     end: Dates | None = None
     episode: str | None = Field(default=None, description="The episode whose event this row is")
-    of: str | None = Field(
-        default=None,
-        description="The rule whose first row, of the same item if it has items, this is recorded of",
-    )
+    of: Of | None = None
     set: dict[str, Expression] = Field(default={}, description="Any other column by its real name")
     rows: dict[Name, "Rule | None"] = Field(
         default={}, description="Rows recorded of this row; null leaves out one of the rule that this is like"

@@ -1,4 +1,4 @@
-"""The mapping language, from the inside: names, conditions, expressions and dates, as Pydantic models."""
+"""The mapping language, from the inside: names, conditions, expressions and numbers, as Pydantic models."""
 
 from typing import Annotated, Any, Literal, Union
 
@@ -117,6 +117,18 @@ class Use(Shape):
     use: str
 
 
+class SameDay(Shape):
+    """The first of these visits that is on the row's own date; a visit of items is all of ours."""
+
+    same_day: tuple[str, ...] = Field(min_length=1)
+
+
+class SameVisit(Shape):
+    """The first row of these rules at the visit of this row; the rule that is named first goes first."""
+
+    same_visit: tuple[str, ...] = Field(min_length=1)
+
+
 class Part(Shape):
     """The part of the document at this place, as JSON; '@' is the item, or the whole document of a case."""
 
@@ -137,7 +149,7 @@ class Position(Shape):
 
 
 def _condition_shape(value: Any) -> str:
-    return _shape_of(
+    return shape_of(
         value,
         {"path": "one_of", "some": "some", "episode": "episode", "not": "not", "any": "any", "all": "all"},
         IsOneOf,
@@ -157,14 +169,16 @@ def _expression_shape(value: Any) -> str:
         "json": "part",
         "join": "join",
         "position": "position",
+        "same_day": "same_day",
         "from": "lookup",
         "via": "lookup",
         "map": "lookup",
     }
-    return _shape_of(value, names, First, Choice, Use, Part, Join, Position, Lookup)
+    return shape_of(value, names, First, Choice, Use, Part, Join, Position, SameDay, Lookup)
 
 
-def _shape_of(value: Any, keys: dict[str, str], *models: type[Shape]) -> str:
+def shape_of(value: Any, keys: dict[str, str], *models: type[Shape]) -> str:
+    """The tag of a shape, by the words that it is known by; 'plain' for a single word."""
     if isinstance(value, dict):
         return next((tag for key, tag in keys.items() if key in value), next(reversed(keys.values())))
     tags = list(dict.fromkeys(keys.values()))
@@ -193,63 +207,23 @@ Expression = Annotated[
         Annotated[Part, Tag("part")],
         Annotated[Join, Tag("join")],
         Annotated[Position, Tag("position")],
+        Annotated[SameDay, Tag("same_day")],
     ],
     Discriminator(_expression_shape),
 ]
-When = Annotated[
-    str,
+
+
+def _of_shape(value: Any) -> str:
+    return shape_of(value, {"same_visit": "same_visit"}, SameVisit)
+
+
+Of = Annotated[
+    Union[Annotated[str, Tag("plain")], Annotated[SameVisit, Tag("same_visit")]],  # noqa: UP007
+    Discriminator(_of_shape),
     Field(
-        min_length=1,
-        description="A date: 'baseline', a visit's name, an episode's name (its start), the path of a real"
-        " date, or one of these '+ PATH days|months|years' or '+ NUMBER days|months|years'",
+        description="The rule whose first row, of the same item if it has items, this is recorded of; or the"
+        " first of several at the same visit"
     ),
-]
-
-
-class Earliest(Shape):
-    """The earliest of the dates that are known. A visit of items is all of them, as far as they are ours."""
-
-    earliest: tuple[When, ...] = Field(min_length=1)
-
-
-class Latest(Shape):
-    """The latest of the dates that are known. A visit of items is all of them, as far as they are ours."""
-
-    latest: tuple[When, ...] = Field(min_length=1)
-
-
-class DateChoice(Shape):
-    """The date when the condition holds, otherwise none."""
-
-    when: "Condition"
-    is_: When = Field(alias="is")
-
-
-def _date_shape(value: Any) -> str:
-    names = {"earliest": "earliest", "latest": "latest", "when": "choice"}
-    return _shape_of(value, names, Earliest, Latest, DateChoice)
-
-
-def _dates_shape(value: Any) -> str:
-    return "list" if isinstance(value, (list, tuple)) else "one"
-
-
-OneDate = Annotated[
-    Union[  # noqa: UP007
-        Annotated[When, Tag("plain")],
-        Annotated[DateChoice, Tag("choice")],
-        Annotated[Earliest, Tag("earliest")],
-        Annotated[Latest, Tag("latest")],
-    ],
-    Discriminator(_date_shape),
-]
-Dates = Annotated[
-    Union[  # noqa: UP007
-        Annotated[OneDate, Tag("one")],
-        Annotated[tuple[OneDate, ...], Field(min_length=1), Tag("list")],
-    ],
-    Discriminator(_dates_shape),
-    Field(description="A date; a list: the first that is known; or the earliest or latest of a list"),
 ]
 
 
@@ -260,7 +234,7 @@ class Sum(Shape):
 
 
 def _number_shape(value: Any) -> str:
-    return _shape_of(value, {"sum": "sum"}, Sum)
+    return shape_of(value, {"sum": "sum"}, Sum)
 
 
 Number = Annotated[

@@ -5,13 +5,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from etl.mapping import language, phrases
+from etl.mapping import date_phrases, language, phrases
 
 #: Every word of the language, for "did you mean".
 _WORDS = sorted(
     {
         field.alias or name
-        for shape in (*vars(phrases).values(), *vars(language).values())
+        for words in (phrases, date_phrases, language)
+        for shape in vars(words).values()
         if isinstance(shape, type) and issubclass(shape, BaseModel)
         for name, field in shape.model_fields.items()
     }

@@ -5,10 +5,14 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from etl.mapping.bound import (
+    Alternatives,
     BoundRule,
+    Constant,
     Dates,
     EpisodeDate,
+    Expression,
     Extreme,
+    Guarded,
     GuardedDate,
     Later,
     Listed,
@@ -21,6 +25,7 @@ from etl.mapping.bound import (
 )
 from etl.mapping.paths import Facts, Segments, item_scope
 from etl.mapping.plausible_range import Range
+from etl.mapping.same_day import SameDay
 from etl.mapping.tables import Target
 
 Kind = TypeVar("Kind")
@@ -84,6 +89,20 @@ def anchors(dates: Iterable[OneDate]) -> Iterator[str]:
                 yield from anchors((inner,))
             case Extreme(dates=among):
                 yield from anchors(among)
+
+
+def visits(node: Expression | None, *, by_day: bool = True) -> Iterator[str]:
+    """Every visit that an expression may name; without ``by_day``, not those looked for by their day."""
+    match node:
+        case Constant(value):
+            yield str(value)
+        case SameDay(visits=names):
+            yield from names if by_day else ()
+        case Guarded(then=then):
+            yield from visits(then, by_day=by_day)
+        case Alternatives(items):
+            for item in items:
+                yield from visits(item, by_day=by_day)
 
 
 def shared_scope(one: Segments, other: Segments) -> Segments:

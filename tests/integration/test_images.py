@@ -92,6 +92,63 @@ def test_a_study_is_what_its_first_series_were(connection):
     assert rows(connection, found) == [("scanned", "7")]
 
 
+MRI, LATER_MRI = 9, 10
+LINKED = "SELECT radiology_occurrence_date::text, visit_occurrence_id FROM omop.radiology_occurrence"
+
+
+@pytest.fixture
+def visits(connection: Connection) -> Connection:
+    """With the visits of two examinations."""
+    for visit in (MRI, LATER_MRI):
+        connection.execute(text(_VISIT), {"visit": visit})
+    return connection
+
+
+def test_a_study_hangs_on_no_visit_of_another_day(visits):
+    study(visits, FORM, 0, radiology_occurrence_date="2001-02-04")
+    study(visits, FORM, 1, radiology_occurrence_date="2000-01-21", visit_occurrence_id=MRI)
+    store_images(visits, [1])
+    assert rows(visits, LINKED) == [("2001-02-04", None)]
+
+
+def test_a_study_hangs_on_the_first_visit_of_its_day(visits):
+    study(visits, FORM, 0, radiology_occurrence_date="2001-02-04")
+    study(visits, FORM, 1, radiology_occurrence_date="2000-01-21", visit_occurrence_id=MRI)
+    study(visits, FORM, 2, radiology_occurrence_date="2001-02-04", visit_occurrence_id=LATER_MRI)
+    study(visits, SCAN, radiology_occurrence_date="2000-01-21")
+    store_images(visits, [1])
+    assert rows(visits, LINKED) == [("2001-02-04", LATER_MRI)]
+
+
+def test_a_visit_without_a_day_is_the_studys(visits):
+    study(visits, FORM, visit_occurrence_id=MRI)
+    study(visits, SCAN, radiology_occurrence_date="2003-03-03")
+    store_images(visits, [1])
+    assert rows(visits, LINKED) == [("2003-03-03", MRI)]
+
+
+def test_a_series_that_the_form_gives_no_day_has_its_studys(connection):
+    study(connection, FORM, radiology_occurrence_date="2001-02-04")
+    days = {"1.9.1": (None, "2019-05-05"), "1.9.2": ("2001-02-03", "2019-05-06"), "1.9.3": (None, None)}
+    for item, (uid, (day, header)) in enumerate(days.items()):
+        series(connection, FORM, item, series_instance_uid=uid, series_date=day)
+        series(connection, SCAN, item, series_instance_uid=uid, series_date=header)
+    series(connection, SCAN, 3, series_instance_uid="1.9.4", series_date="2019-05-07")
+    store_images(connection, [1])
+    found = rows(
+        connection, "SELECT series_date::text FROM omop.radiology_image ORDER BY series_instance_uid"
+    )
+    assert found == [("2001-02-04",), ("2001-02-03",), ("2001-02-04",), ("2019-05-07",)]
+
+
+def test_a_series_has_its_headers_day_where_the_form_gives_its_study_none(connection):
+    study(connection, FORM)
+    series(connection, FORM)
+    series(connection, SCAN, series_date="2019-05-05")
+    store_images(connection, [1])
+    assert rows(connection, "SELECT series_date::text FROM omop.radiology_image") == [("2019-05-05",)]
+
+
 def test_a_study_counts_its_series_and_images(connection):
     study(connection, FORM)
     study(connection, FORM, 1)
@@ -230,11 +287,11 @@ def test_of_two_in_one_batch_the_first_has_it(connection):
 
 
 def test_links_are_cleared_with_the_rows_they_lead_to(connection):
-    connection.execute(text(_VISIT))
-    study(connection, FORM, visit_occurrence_id=9)
+    connection.execute(text(_VISIT), {"visit": MRI})
+    study(connection, FORM, visit_occurrence_id=MRI)
     store_images(connection, [1])
     linked = "SELECT visit_occurrence_id FROM omop.radiology_occurrence"
-    assert rows(connection, linked) == [(9,)]
+    assert rows(connection, linked) == [(MRI,)]
     connection.execute(text("DELETE FROM omop.visit_occurrence"))
     assert rows(connection, linked) == [(None,)]
 
@@ -243,5 +300,5 @@ _VISIT = """
     INSERT INTO omop.visit_occurrence (visit_occurrence_id, person_id, visit_concept_id, visit_start_datetime,
         visit_end_datetime, visit_type_concept_id, visit_source_concept_id, admitted_from_concept_id,
         discharge_to_concept_id)
-    VALUES (9, 1, 0, '2000-01-21', '2000-01-21', 0, 0, 0, 0)
+    VALUES (:visit, 1, 0, '2000-01-21', '2000-01-21', 0, 0, 0, 0)
 """

@@ -121,6 +121,13 @@ of_item:
   of: item
   episode: start
 of_all: {table: observation, concept: 16 Of all, date: {earliest: [entry, baseline]}}
+same:
+  table: observation
+  concept: 18 Same
+  date: day
+  visit: {same_day: [first, entry]}
+  of: {same_visit: [plain, asking]}
+same_or_first: {like: same, visit: {first: [{same_day: [entry]}, first]}, of: {same_visit: [item]}}
 """
 
 
@@ -219,6 +226,18 @@ CELLS = [
     ("of_item", OF, "the first `item` of its item, if any<br>event of `episode.start`"),
     ("of_item", WHEN, "earliest of date of visit `entry`, start of episode `start`"),
     ("of_all", WHEN, "earliest of dates of visit `entry`, baseline"),
+    (
+        "same",
+        WHEN,
+        "`day`, moved with the baseline<br>visit `first` or else `entry`, if on the row's own day",
+    ),
+    ("same", OF, "the first `plain` or else `asking` at the same visit, if any"),
+    (
+        "same_or_first",
+        WHEN,
+        "`day`, moved with the baseline<br>visit first of: (1) `entry`, if on the row's own day; (2) `first`",
+    ),
+    ("same_or_first", OF, "the first `item` at the same visit, if any"),
     (
         "episode.start",
         CONDITION,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from etl.mapping import bound, language, walk
+from etl.mapping import bound, language, phrases, walk
 from etl.mapping.bind.columns import Columns
 from etl.mapping.bind.context import At, Slot
 from etl.mapping.bind.dates import Dates
@@ -17,6 +17,7 @@ from etl.mapping.findings import Finding, errors
 from etl.mapping.folder import Folder
 from etl.mapping.paths import Segments, absolute, resolve, suggestion
 from etl.mapping.plausible_range import Range
+from etl.mapping.same_day import RecordedOf
 from etl.mapping.tables import ANCHORS, TARGETS, Target
 
 PERSON_COLUMNS = ("gender", "race", "ethnicity")
@@ -182,32 +183,36 @@ class _Binder:
         columns = dict(self.columns.fill(name, rule, at, target))
         concept = columns.get(target.concept_column or "")
         when = self.words.condition(rule.when, at.down("when")) if rule.when is not None else None
-        visit = self._visit_reference(rule, at, above)
-        date = self.dates.bind(rule.date, at.down("date")) or (
-            above.date if above and rule.visit is None else ()
-        )
+        own = self.dates.bind(rule.date, at.down("date"))
+        visit = self._visit_reference(rule, at, above, own)
+        date = own or (above.date if above and rule.visit is None else ())
         made = bound.BoundRule(
             name=name, target=target, place=at.place, section=section, scope=at.scope, when=when,
             concept=concept or bound.Constant(0), drivers=tuple(_drivers(rule, columns, target)),
             columns=columns, visit=visit, date=date, end=self.dates.bind(rule.end, at.down("end")),
-            episode=rule.episode, parent=None, of=rule.of, rows=(), comment=rule.comment,
+            episode=rule.episode, parent=None, of=_recorded_of(rule), rows=(), comment=rule.comment,
             plausible=tuple(self.ranges.of_rule(rule, at, target, columns)),
         )  # fmt: skip
         self._check_filled(rule, made, at, above)
         return made if concept is not None or target.concept_column is None else None
 
     def _visit_reference(
-        self, rule: language.Rule, at: At, above: bound.BoundRule | None
+        self, rule: language.Rule, at: At, above: bound.BoundRule | None, own: bound.Dates
     ) -> bound.Expression | None:
         if rule.visit is None:
             return above.visit if above else None
-        return self.words.expression(rule.visit, at.down("visit"), Slot(rule.table or "", "visit", "visit"))
+        dates = own if rule.date is not None else None
+        slot = Slot(rule.table or "", "visit", "visit", dates=dates)
+        return self.words.expression(rule.visit, at.down("visit"), slot)
 
     def _check_filled(
         self, rule: language.Rule, made: bound.BoundRule, at: At, above: bound.BoundRule | None
     ) -> None:
         if rule.visit is None and rule.date is None and above is None and made.target.needs_date:
             self.words.report("missing-column", at, "the row has no date: give it a 'visit' or a 'date'")
+        if isinstance(rule.of, phrases.SameVisit) and rule.visit is None and above is None:
+            message = "'same_visit' goes by the rule's own visit: give it a 'visit'"
+            self.words.report("bad-shape", at.down("of"), message)
         for column in _left_empty(made):
             self.words.report(
                 "missing-column", at, f"{made.target.table}.{column} must not be empty; fill it with 'set'"
@@ -255,6 +260,12 @@ def _drivers(
         found = columns.get(target.column(word) or "") if getattr(rule, word) is not None else None
         if found is not None and any(walk.sources(found)):
             yield found
+
+
+def _recorded_of(rule: language.Rule) -> RecordedOf | None:
+    if isinstance(rule.of, phrases.SameVisit):
+        return RecordedOf(rule.of.same_visit, same_visit=True)
+    return RecordedOf((rule.of,)) if rule.of is not None else None
 
 
 def _left_empty(rule: bound.BoundRule) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from etl.mapping import bound
 from etl.mapping.folder import Place, SourceFile
 from etl.mapping.paths import Segments
 from etl.mapping.tables import ColumnKind
@@ -34,3 +35,5 @@ class Slot:
     column: str
     kind: ColumnKind | Literal["visit"]
     length: int | None = None
+    dates: bound.Dates | None = None
+    """Of a visit: the row's own dates; None where the rule has none."""

@@ -3,14 +3,14 @@
 import re
 from dataclasses import dataclass
 
-from etl.mapping import bound, phrases
+from etl.mapping import bound, date_phrases
 from etl.mapping.bind.context import At
 from etl.mapping.bind.expressions import Expressions
 
 BASELINE = "baseline"
 _LATER = re.compile(r"(.+?)\s*\+\s*(\S+)\s+(days|months|years)\Z")
 _COUNT = re.compile(r"[0-9]{1,6}\Z")
-Written = str | phrases.DateChoice | phrases.Earliest | phrases.Latest
+Written = str | date_phrases.DateChoice | date_phrases.Earliest | date_phrases.Latest
 
 
 @dataclass
@@ -33,11 +33,11 @@ class Dates:
         match node:
             case str():
                 return self._date(node, at)
-            case phrases.Earliest(earliest=dates):
+            case date_phrases.Earliest(earliest=dates):
                 return bound.Extreme("min", self._among(dates, at.down("earliest")))
-            case phrases.Latest(latest=dates):
+            case date_phrases.Latest(latest=dates):
                 return bound.Extreme("max", self._among(dates, at.down("latest")))
-            case phrases.DateChoice():
+            case date_phrases.DateChoice():
                 condition = self.words.condition(node.when, at.down("when"))
                 date = self._date(node.is_, at.down("is"))
                 return bound.GuardedDate(condition, date) if condition and date else None

@@ -11,6 +11,7 @@ from etl.mapping.bind.context import At, Slot
 from etl.mapping.concept_use import ConceptUse
 from etl.mapping.folder import Place
 from etl.mapping.paths import ITEM, Facts, absolute, json_path, resolve
+from etl.mapping.same_day import SameDay
 
 #: A concept as it is written: id and name.
 CONCEPT = re.compile(r"(\d+)(?:\s+(\S.*))?\Z")
@@ -50,6 +51,8 @@ class Expressions(Conditions):
                 return self._join(node, at, slot)
             case phrases.Position():
                 return self._position(at, slot)
+            case phrases.SameDay():
+                return self._same_day(node, at, slot)
         return self._plain(node, at, slot)
 
     def _part(self, node: phrases.Part, at: At, slot: Slot) -> bound.Whole | None:
@@ -138,6 +141,19 @@ class Expressions(Conditions):
             self.not_inside(str(node), at)
             return None
         return bound.Constant(str(node))
+
+    def _same_day(self, node: phrases.SameDay, at: At, slot: Slot) -> SameDay | None:
+        if slot.kind != "visit":
+            self.report("wrong-type", at, f"'same_day' is a visit, and '{slot.column}' is {slot.kind}")
+            return None
+        if slot.dates is None:
+            self.report("bad-shape", at, "'same_day' goes by the rule's own date: give it a 'date'")
+        visits = self.folder.mapping.visits
+        for index, visit in enumerate(node.same_day):
+            if visit not in visits:
+                self.broken("visit", visit, visits, at.down("same_day", index))
+        known = slot.dates and all(visit in visits for visit in node.same_day)
+        return SameDay(node.same_day, slot.dates or (), at.scope) if known else None
 
     def inside(self, visit: str, at: At) -> bool:
         """Whether we are inside the list that a visit is written for; elsewhere it would not say which."""

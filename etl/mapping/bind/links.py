@@ -9,6 +9,7 @@ from etl.mapping.bind.context import At
 from etl.mapping.bind.dates import BASELINE
 from etl.mapping.bind.expressions import Expressions
 from etl.mapping.paths import absolute, resolve
+from etl.mapping.same_day import RecordedOf
 from etl.mapping.tables import TARGETS, Target
 
 
@@ -77,15 +78,35 @@ class Links:
         earlier: dict[str, bound.BoundRule] = {}
         for rule in rules:
             at = self.places[rule.name]
-            if rule.of is not None and rule.of not in earlier and not self._not_bound(rule.of, rule.name):
-                self.words.broken("earlier rule", rule.of, dict.fromkeys(sorted(earlier)), at.down("of"))
-            elif rule.of in earlier:
-                self._recorded_of(rule.target, earlier[rule.of].target, at.down("of"))
+            if rule.of is not None:
+                self._of(rule, rule.of, earlier, at.down("of"))
             for child in rule.rows:
                 self._nested(child, rule)
             if rule.episode is not None:
                 self._event(rule, at.down("episode"))
             earlier[rule.name] = rule
+
+    def _of(
+        self, rule: bound.BoundRule, of: RecordedOf, earlier: Mapping[str, bound.BoundRule], at: At
+    ) -> None:
+        for index, name in enumerate(of.rules):
+            there = at.down("same_visit", index) if of.same_visit else at
+            if name in earlier:
+                self._recorded_of(rule.target, earlier[name].target, there)
+                if of.same_visit and rule.visit is not None:
+                    self._ever_together(rule, earlier[name], there)
+            elif not self._not_bound(name, rule.name):
+                self.words.broken("earlier rule", name, dict.fromkeys(sorted(earlier)), there)
+        tables = dict.fromkeys(earlier[name].target.table for name in of.rules if name in earlier)
+        if len(tables) > 1:
+            message = f"the rules of 'same_visit' write to {' and '.join(tables)}: name those of one table"
+            self.words.report("wrong-type", at.down("same_visit"), message)
+
+    def _ever_together(self, row: bound.BoundRule, event: bound.BoundRule, at: At) -> None:
+        """Report a rule whose rows are at none of the visits that the row may be at."""
+        if set(walk.visits(row.visit)).isdisjoint(walk.visits(event.visit)):
+            message = f"no row of '{event.name}' is ever at a visit of '{row.name}'"
+            self.words.report("broken-reference", at, message)
 
     def _nested(self, row: bound.BoundRule, above: bound.BoundRule) -> None:
         at = self.places[row.name]

@@ -8,6 +8,7 @@ from typing import Protocol
 from etl.mapping import bound, walk
 from etl.mapping.generate.emit import Lines, Names, condition, identifier, item_key, located, read_in_place
 from etl.mapping.paths import Segments, depth, item_scope
+from etl.mapping.same_day import SameDay
 
 
 class Losses(Protocol):
@@ -41,11 +42,13 @@ class DateWriter:
         if parent is not None and (rule.visit, rule.date) == (parent.visit, parent.date):
             self.found[rule.name] = self.found[parent.name]
             return self.found[rule.name]
-        visit, date = self._visit(rule.visit)
+        chosen = None
         if rule.date:
             chosen = self.lines.fresh("date")
             self.assign(chosen, rule.date, rule.scope)
-            if date is not None:
+        visit, date = self._visit(rule, chosen)
+        if chosen is not None:
+            if date is not None and not isinstance(rule.visit, SameDay):
                 with self.lines.block(f"if {chosen} is None and {date} is not None:"):
                     self.lines.add(f"{chosen} = {date}")
                     losses.unfollowed(rule)
@@ -146,30 +149,55 @@ class DateWriter:
         visit = self._rule(f"visit.{rule.visit.value}")
         return not visit.scope and visit.when is None and _always_known(visit.date)
 
-    def _visit(self, visit: bound.Expression | None) -> tuple[str | None, str | None]:
-        if visit is None:
+    def _visit(self, rule: bound.BoundRule, own: str | None) -> tuple[str | None, str | None]:
+        """Variables of the visit's id and date; ``own`` is that of the rule's own date, if it has one."""
+        if rule.visit is None:
             return None, None
-        if isinstance(visit, bound.Constant):
-            return self._named(str(visit.value))
+        if isinstance(rule.visit, bound.Constant):
+            return self._named(str(rule.visit.value))
         name = self.lines.fresh("visit")
         self.lines.add(f"{name} = {name}_date = None")
-        self._choose(visit, name)
+        self._choose(rule.visit, name, rule, own)
         return name, f"{name}_date"
 
-    def _choose(self, visit: bound.Expression, name: str) -> None:
+    def _choose(self, visit: bound.Expression, name: str, rule: bound.BoundRule, own: str | None) -> None:
         match visit:
             case bound.Constant(value):
                 found, date = self._named(str(value))
                 self.lines.add(f"{name}, {name}_date = {found}, {date}")
             case bound.Guarded(when, then):
                 with self.lines.block(f"if {condition(when, self.names)}:"):
-                    self._choose(then, name)
+                    self._choose(then, name, rule, own)
+            case SameDay():
+                if own is None or visit.dates != rule.date:
+                    own = self.lines.fresh("day")
+                    self.assign(own, visit.dates, rule.scope)
+                with self.lines.block(f"if {own} is not None:"):
+                    self._on_day(visit, name, own)
             case bound.Alternatives(items):
                 for index, item in enumerate(items):
                     with ExitStack() as stack:
                         if index:
                             stack.enter_context(self.lines.block(f"if {name} is None:"))
-                        self._choose(item, name)
+                        self._choose(item, name, rule, own)
+
+    def _on_day(self, asked: SameDay, name: str, day: str) -> None:
+        """Set a visit's variables to the first that is on the day in another."""
+        for index, visit in enumerate(asked.visits):
+            rule = self._rule(f"visit.{visit}")
+            ids, dates = identifier(rule.name), date_variable(rule)
+            with ExitStack() as stack:
+                if index:
+                    stack.enter_context(self.lines.block(f"if {name} is None:"))
+                if not rule.scope:
+                    self.lines.add(f"if {dates} == {day}: {name}, {name}_date = {ids}, {day}")
+                    continue
+                ours = walk.shared_scope(rule.scope, asked.scope)
+                among = f" and key[:{depth(ours)}] == {item_key(ours)}" if ours else ""
+                found = f"(key for key, one in {dates}.items() if one == {day}{among})"
+                key = self.lines.fresh("key")
+                self.lines.add(f"{key} = next({found}, None)")
+                self.lines.add(f"if {key} is not None: {name}, {name}_date = {ids}[{key}], {day}")
 
     def _named(self, name: str) -> tuple[str, str]:
         """Python expressions of the id and the date of a visit; None when the case has no such visit."""

@@ -23,7 +23,7 @@ from etl.mapping.generate.emit import (
 )
 from etl.mapping.generate.losses import UNMET, LossWriter
 from etl.mapping.generate.ranges import RangeWriter
-from etl.mapping.generate.rows import RowWriter, first_row, linked
+from etl.mapping.generate.rows import RowWriter
 from etl.mapping.generate.sections import Leaf, Sections
 from etl.mapping.generate.steps import Steps, asked_about, lists_of
 from etl.mapping.paths import Segments, item_scope, json_path
@@ -59,7 +59,6 @@ class _Generator:
         self.losses = LossWriter(mapping, numbers, self.lines, self.names, self.steps)
         self.ranges = RangeWriter(self.lines, self.names)
         self.sections = Sections(mapping)
-        self.linked = dict(linked(mapping))
 
     def source(self) -> str:
         with self.lines.block(f"def {'trace' if self.trace else 'run'}({ARGUMENTS}):"):
@@ -92,9 +91,7 @@ class _Generator:
             self.lines.add(f"{identifier(visit.name)}, {date_variable(visit)} = {pair}")
         for episode in self.mapping.episodes:
             self.lines.add(f"{identifier(episode.name)} = {episode_start(episode)} = None")
-        for name, scopes in self.linked.items():
-            for scope in scopes:
-                self.lines.add(f"{first_row(self.numbers[name], scope)} = {'{}' if scope else 'None'}")
+        self.rows.start_links()
         rules = tuple(self.mapping.every_rule())
         sources = {one.segments for rule in rules for one in walk.loaded_sources(rule)}
         read = (*walk.sources(self.mapping.shared), *walk.bounds(self.mapping.plausible))
@@ -229,7 +226,7 @@ class _Generator:
         visit, date = dated
         row = self.rows.row(rule, visit, date, parent, parent_id, set(guard), item_number(rule.scope))
         self.ranges.judge(rule.plausible, self.numbers[rule.name], guard)
-        self._remember(rule, row, date)
+        self._remember(rule, row, visit, date)
         self._used((rule.concept, rule.columns, rule.visit, rule.date, rule.end))
         self._rules(rule.rows, rule.scope, rule, row)
 
@@ -242,7 +239,7 @@ class _Generator:
             parts.append(known[0] if len(known) == 1 else f"({' or '.join(known)})")
         return list(dict.fromkeys(parts))
 
-    def _remember(self, rule: bound.BoundRule, row: str, date: str) -> None:
+    def _remember(self, rule: bound.BoundRule, row: str, visit: str | None, date: str) -> None:
         """Keep what later rules refer to, and widen the span of the case's dates."""
         if rule.target.table == VISIT:
             at = f"[{item_key(rule.scope)}]" if rule.scope else ""
@@ -252,12 +249,7 @@ class _Generator:
             self.lines.add(f"{identifier(rule.name)} = {row}")
             if date != episode_start(rule):
                 self.lines.add(f"{episode_start(rule)} = {date}")
-        for scope in self.linked.get(rule.name, ()):
-            first = first_row(self.numbers[rule.name], scope)
-            if scope:
-                self.lines.add(f"{first}.setdefault({item_key(scope)}, {row})")
-            else:
-                self.lines.add(f"if {first} is None: {first} = {row}")
+        self.rows.remember(rule, row, visit)
         self.dates.widen(rule, date)
         if rule.episode is not None:
             self.rows.episode_event(rule, row)

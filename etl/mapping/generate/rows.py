@@ -9,6 +9,7 @@ from etl.mapping.generate.dates import DateWriter
 from etl.mapping.generate.emit import Lines, Names, item_key
 from etl.mapping.generate.values import Field, ValueWriter, field_of, literal, nullable
 from etl.mapping.paths import Segments, depth
+from etl.mapping.same_day import RecordedOf
 from etl.mapping.tables import EPISODE_EVENT, LOAD_ORDER, Target
 from omop_schema.copy_text import NULL
 
@@ -72,9 +73,33 @@ class RowWriter:
     dates: DateWriter
     case: dict[str, str] = field(default_factory=dict)
     values: ValueWriter = field(init=False)
+    linked: Mapping[str, tuple[Segments, ...]] = field(init=False)
+    linked_by_visit: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.values = ValueWriter(self.lines, self.names)
+        self.linked = dict(linked(self.mapping))
+        self.linked_by_visit = linked_by_visit(self.mapping)
+
+    def start_links(self) -> None:
+        """The variables of the rows that others will be recorded of, while there are none."""
+        for name, scopes in self.linked.items():
+            for scope in scopes:
+                self.lines.add(f"{first_row(self.numbers[name], scope)} = {'{}' if scope else 'None'}")
+        for name in self.linked_by_visit:
+            self.lines.add(f"{first_at_visit(self.numbers[name])} = {{}}")
+
+    def remember(self, rule: bound.BoundRule, row: str, visit: str | None) -> None:
+        """Keep a row that others may be recorded of."""
+        for scope in self.linked.get(rule.name, ()):
+            first = first_row(self.numbers[rule.name], scope)
+            if scope:
+                self.lines.add(f"{first}.setdefault({item_key(scope)}, {row})")
+            else:
+                self.lines.add(f"if {first} is None: {first} = {row}")
+        if rule.name in self.linked_by_visit:
+            known = f"if {visit} is not None: " if _may_lack_visit(rule) else ""
+            self.lines.add(f"{known}{first_at_visit(self.numbers[rule.name])}.setdefault({visit}, {row})")
 
     def person(self) -> None:
         """The person row; its id is given by landing, not packed."""
@@ -123,13 +148,11 @@ class RowWriter:
         fields |= {name: _dated(date, name, target.needs_date) for name in target.dates("start")}
         fields |= self._end(rule, date)
         if visit is not None:
-            # With a date of its own, a row is written whether or not there was such a visit.
-            undated = rule.date or not target.needs_date
-            fields["visit_occurrence_id"] = nullable(visit) if undated else f"{{{visit}}}"
+            fields["visit_occurrence_id"] = nullable(visit) if _may_lack_visit(rule) else f"{{{visit}}}"
         if parent is not None and parent_id is not None:
             fields |= _link(target, parent.target, f"{{{parent_id}}}", str(parent.target.field_concept))
         elif rule.of is not None:
-            fields |= self._link_to_first(rule, target)
+            fields |= self._link_to_first(rule, rule.of, visit)
         if rule.parent is not None:
             fields["episode_parent_id"] = nullable(f"episode_{rule.parent}")
         return fields
@@ -156,14 +179,19 @@ class RowWriter:
             return {name: f"{{{stamp if name.endswith('datetime') else end}}}" for name in columns}
         return {name: _dated(date, name, known=True) for name in columns} if required else {}
 
-    def _link_to_first(self, rule: bound.BoundRule, target: Target) -> dict[str, str]:
-        linked = next(one for one in self.mapping.every_rule() if one.name == rule.of)
-        ours = walk.shared_scope(rule.scope, linked.scope)
+    def _link_to_first(self, rule: bound.BoundRule, of: RecordedOf, visit: str | None) -> dict[str, str]:
+        target = rule.target
+        # Those of one visit write to one table.
+        linked = next(one for one in self.mapping.every_rule() if one.name == of.rules[0])
+        ours = () if of.same_visit else walk.shared_scope(rule.scope, linked.scope)
         event = first_row(self.numbers[linked.name], ours)
-        if ours:
-            found = self.lines.fresh("event")
-            self.lines.add(f"{found} = {event}.get({item_key(ours)})")
-            event = found
+        if of.same_visit or ours:
+            if of.same_visit:
+                rows = [f"{first_at_visit(self.numbers[one])}.get({visit})" for one in of.rules]
+            else:
+                rows = [f"{event}.get({item_key(ours)})"]
+            event = self.lines.fresh("event")
+            self.lines.add(f"{event} = {' or '.join(rows)}")
         columns = target.link_to(linked.target)
         assert columns is not None, "the binder has checked it"
         if columns[1] is None:
@@ -183,17 +211,38 @@ class RowWriter:
         self.lines.add(f'add_{table}(f"' + "\\t".join(fields) + '\\n")')
 
 
+def _may_lack_visit(rule: bound.BoundRule) -> bool:
+    """Whether a row is written without its visit: it has a date of its own, or needs none."""
+    return bool(rule.date) or not rule.target.needs_date
+
+
 def first_row(number: int, scope: Segments) -> str:
     """The variable that holds the first row of a rule: of the case, or a dict of those of each item."""
     return f"of_{number}_{depth(scope)}" if scope else f"of_{number}"
 
 
+def first_at_visit(number: int) -> str:
+    """The variable that holds the first row of a rule at each visit, by the visit's id."""
+    return f"at_{number}"
+
+
 def linked(mapping: bound.Bound) -> Iterator[tuple[str, tuple[Segments, ...]]]:
     """The rules that others are recorded of, and the items that they have in common with those."""
     scopes = {rule.name: rule.scope for rule in mapping.every_rule()}
-    for name in dict.fromkeys(rule.of for rule in mapping.every_rule() if rule.of):
-        linking = (rule.scope for rule in mapping.every_rule() if rule.of == name)
-        yield name, tuple(dict.fromkeys(walk.shared_scope(one, scopes[name]) for one in linking))
+    linking = [
+        (rule.of.rules[0], rule.scope)
+        for rule in mapping.every_rule()
+        if rule.of is not None and not rule.of.same_visit
+    ]
+    for name in dict.fromkeys(name for name, _ in linking):
+        ours = (walk.shared_scope(scope, scopes[name]) for of, scope in linking if of == name)
+        yield name, tuple(dict.fromkeys(ours))
+
+
+def linked_by_visit(mapping: bound.Bound) -> tuple[str, ...]:
+    """The rules that others are recorded of where they are at one visit."""
+    found = (rule.of.rules for rule in mapping.every_rule() if rule.of is not None and rule.of.same_visit)
+    return tuple(dict.fromkeys(name for names in found for name in names))
 
 
 def _link(target: Target, event: Target, row: str, concept: str) -> dict[str, str]:

@@ -34,15 +34,19 @@ class Sections:
     def __post_init__(self) -> None:
         anchors = (*self.mapping.visits, *self.mapping.episodes)
         used: dict[str, set[str]] = {anchor.name: set() for anchor in anchors}
+        tried: dict[str, set[str]] = {anchor.name: set() for anchor in anchors}
         for top in self.mapping.rules:
             for rule in bound.with_rows(top):
                 for name in _anchors_used(rule):
                     used[name].add(str(rule.section))
+                for visit in walk.visits(rule.visit):
+                    tried[f"visit.{visit}"].add(str(rule.section))
         _spread(used, anchors)
         for anchor in anchors:
-            # What no rule uses stands where its dates stand.
+            # A visit that is only looked for by its day is of those who look for it. What no rule uses stands
+            # where its dates stand.
             dated = (used[name] for name in walk.anchors(anchor.date))
-            used[anchor.name] = used[anchor.name] or set().union(*dated)
+            used[anchor.name] = used[anchor.name] or tried[anchor.name] or set().union(*dated)
         _spread(used, anchors)
         self._of.update((name, frozenset(sections)) for name, sections in used.items())
 
@@ -116,8 +120,8 @@ def _places_held(rule: bound.BoundRule) -> frozenset[Segments]:
 
 
 def _anchors_used(rule: bound.BoundRule) -> Iterator[str]:
-    """The visits and episodes that a rule of a section names."""
-    yield from (f"visit.{name}" for name in _visits(rule.visit))
+    """The visits and episodes that a rule of a section names, but visits looked for by their day."""
+    yield from (f"visit.{name}" for name in walk.visits(rule.visit, by_day=False))
     yield from walk.anchors((*rule.date, *rule.end))
     yield from (f"episode.{one.episode}" for one in walk.conditions(walk.parts(rule), bound.HasEpisode))
     if rule.episode is not None:
@@ -140,15 +144,3 @@ def _anchors_needed(anchor: bound.BoundRule) -> Iterator[str]:
         yield from walk.anchors(anchor.date)
     if anchor.parent is not None:
         yield f"episode.{anchor.parent}"
-
-
-def _visits(node: bound.Expression | None) -> Iterator[str]:
-    """Every visit that an expression may name."""
-    match node:
-        case bound.Constant(value):
-            yield str(value)
-        case bound.Guarded(then=then):
-            yield from _visits(then)
-        case bound.Alternatives(items):
-            for item in items:
-                yield from _visits(item)

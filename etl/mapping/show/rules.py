@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from etl.mapping import bound, walk
 from etl.mapping.paths import Segments, json_path, resolve
+from etl.mapping.same_day import RecordedOf
 from etl.mapping.show.ranges import told_range
 from etl.mapping.show.words import Words, code, dotted, kind_of, lines, place, plain, table
 from etl.mapping.tables import EPISODE
@@ -57,7 +58,7 @@ class RuleTables:
             if rule.name in self.parents:
                 yield self.parents[rule.name].target.table
             if rule.of is not None:
-                yield tables[rule.of]
+                yield from (tables[name] for name in rule.of.rules)
             if rule.episode is not None:
                 yield rule.target.table
 
@@ -136,13 +137,18 @@ class RuleTables:
         if rule.name in self.parents:
             yield f"its {code(self.parents[rule.name].name)}"
         if rule.of is not None:
-            linked = next(one for one in self.mapping.every_rule() if one.name == rule.of)
-            whose = " of its item" if walk.shared_scope(rule.scope, linked.scope) else ""
-            yield f"the first {code(rule.of)}{whose}, if any"
+            named = " or else ".join(map(code, rule.of.rules))
+            yield f"the first {named}{self._whose(rule, rule.of)}, if any"
         if rule.parent is not None:
             yield f"part of {code('episode.' + rule.parent)}"
         if rule.episode is not None:
             yield f"event of {code('episode.' + rule.episode)}"
+
+    def _whose(self, rule: bound.BoundRule, of: RecordedOf) -> str:
+        if of.same_visit:
+            return " at the same visit"
+        linked = next(one for one in self.mapping.every_rule() if one.name == of.rules[0])
+        return " of its item" if walk.shared_scope(rule.scope, linked.scope) else ""
 
 
 def _telling(rule: bound.BoundRule) -> list[bound.Expression]:

@@ -10,6 +10,7 @@ from etl.mapping.bind.context import At, Slot
 from etl.mapping.bind.expressions import Expressions
 from etl.mapping.folder import Place
 from etl.mapping.paths import Facts, Segments, json_path
+from etl.mapping.same_day import SameDay
 from etl.mapping.tables import ColumnKind
 
 #: What a column takes, or ``visit`` for a visit's name.
@@ -127,6 +128,8 @@ class Words:
                 return f"{dotted(source.segments)}, in UTC"
             case bound.Position():
                 return "the item's place in its list, from 1"
+            case SameDay(visits):
+                return " or else ".join(map(code, visits)) + ", if on the row's own day"
             case bound.Sum(sources):
                 return " + ".join(dotted(one.segments) for one in sources)
             case bound.Translate():

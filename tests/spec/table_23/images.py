@@ -27,9 +27,11 @@ def rows(
     """The study's and the series' row of an item."""
     modality = MODALITIES.get(one.get("Modality", ""), 0)
     whole = orjson.dumps({**ids(item), **one}).decode()
+    rule = "study" if "daysAfterBaseline" in one else "study_without_day"
+    own = (day or (at and at.day) or "") if rule == "study" else ""
     return (
-        study(f"study[{item}]", modality, at=at, day=day, of=of),
-        series(f"series[{item}]", f"1.2.{item}", modality, whole, at=at, day=day, **said),
+        study(f"{rule}[{item}]", modality, at=at, day=day, of=of),
+        series(f"series[{item}]", f"1.2.{item}", modality, whole, day=own, **said),
     )
 
 
@@ -46,8 +48,42 @@ FULL = {
     "Columns": 384,
     "NumberOfInstances": 24,
 }
+AT_MRI = {"daysAfterBaseline": 20}
 LATER = {"daysAfterBaseline": 400}
+LATER_DAY = "2001-02-04"
 NO_MRI: Changes = {"imagingInfo": None}
+
+
+def followed(says: str, record: int, *days: int) -> Example:
+    """A series at a follow-up: the records' MRIs were on these days, and it hangs on that of one of them."""
+    records = [{"imagingInfo": {"daysAfterBaseline": day}} for day in days]
+    at = Visit(f"visit.follow_up_imaging[{record}]", LATER_DAY)
+    found = rows(0, LATER, at=at, of=f"follow_up_mri[{record}]")
+    return Example(says, images(LATER, followUp=records), found, form="1+2+8+9")
+
+
+FOLLOWED = (
+    followed("the day of a follow-up MRI", 1, 300, 400, 500),
+    followed("the day of two follow-up MRIs: the first of the list", 0, 400, 400),
+    Example(
+        "the day of both MRIs: the baseline's",
+        images(AT_MRI, followUp=[{"imagingInfo": AT_MRI}]),
+        rows(0, AT_MRI),
+        form="1+2+8+9",
+    ),
+    Example(
+        "the day of a follow-up, but no MRI",
+        images(LATER, followUp=[{"imagingInfo": {**LATER, "MRIPerformed": False}}]),
+        rows(0, LATER, at=Visit("visit.follow_up_imaging[0]", LATER_DAY), of=""),
+        form="1+2+8+9",
+    ),
+    Example(
+        "the day of a follow-up biopsy",
+        images(LATER, followUp=[{"biopsyInfo": LATER}]),
+        rows(0, LATER, at=None, day=LATER_DAY, of=""),
+        form="1+2+8+9",
+    ),
+)
 
 SERIES = Part(
     "Series of images",
@@ -61,7 +97,7 @@ SERIES = Part(
                 "$.dicom[*].SeriesInstanceUID",
                 "$.dicom[*].daysAfterBaseline",
             ),
-            rules=("study", "series"),
+            rules=("study", "study_without_day", "series"),
             errata=(44, 45),
             maps={"modality": MODALITIES},
             examples=(
@@ -84,12 +120,23 @@ SERIES = Part(
                     ),
                 ),
                 Example("two series of a study", images({}, {}), (*rows(0, {}), *rows(1, {}))),
-                Example("a day of its own", images(LATER), rows(0, LATER, day="2001-02-04")),
+                Example("the day of the MRI", images(AT_MRI), rows(0, AT_MRI)),
+                Example(
+                    "a day of its own, without an MRI",
+                    images(LATER),
+                    rows(0, LATER, at=None, day=LATER_DAY, of=""),
+                ),
+                *FOLLOWED,
+                Example(
+                    "with a day and without",
+                    images(LATER, {}),
+                    (*rows(0, LATER, at=None, day=LATER_DAY, of=""), *rows(1, {})),
+                ),
                 Example("no MRI, no date", images({}, **NO_MRI), rows(0, {}, at=None, of=""), form="1"),
                 Example(
                     "no MRI, a day of its own",
                     images(LATER, **NO_MRI),
-                    rows(0, LATER, at=None, day="2001-02-04", of=""),
+                    rows(0, LATER, at=None, day=LATER_DAY, of=""),
                     form="1",
                 ),
                 *(
@@ -100,7 +147,8 @@ SERIES = Part(
                         ()
                         if concept
                         else tuple(
-                            unmapped(rule, "$.dicom[0].Modality", "modality") for rule in ("study", "series")
+                            unmapped(rule, "$.dicom[0].Modality", "modality")
+                            for rule in ("study_without_day", "series")
                         ),
                     )
                     for name, concept in MODALITIES.items()

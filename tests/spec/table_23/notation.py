@@ -270,14 +270,12 @@ def study(rule: str, modality: int, *, at: Visit | None, day: str, of: str) -> s
     )
 
 
-def series(
-    rule: str, uid: str, concept: int, whole: str, *, at: Visit | None, day: str, **said: object
-) -> str:
+def series(rule: str, uid: str, concept: int, whole: str, *, day: str, **said: object) -> str:
     """A row of radiology_image: what is said of a series of the study 1.2, its columns in their order."""
     columns = {
         "series_instance_uid": uid,
         "study_instance_uid": "1.2",
-        "series_date": day or (at and at.day),
+        "series_date": day,
         "modality_concept_id": concept,
         "attributes": whole,
         **said,
