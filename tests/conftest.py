@@ -5,6 +5,7 @@ On that server the suite only makes, and drops, databases named ``oncolake_test_
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from sqlalchemy.engine import make_url
 
 from omop_schema.database import SETTING, make_engine
 from omop_schema.embedded import Server
+
+# Shells have jobs in the background ignore Ctrl-C, with all that they start; tests of it would wait in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
