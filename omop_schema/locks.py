@@ -39,8 +39,10 @@ def lock_patiently(
         start = time.monotonic()
         try:
             with connection.begin_nested():
-                connection.execute(text(f"SET LOCAL statement_timeout = {1000 * patience:.0f}"))
                 for statement in statements:
+                    # What one waited for, the next does not: all that is held keeps others waiting meanwhile.
+                    left = patience - (time.monotonic() - start)
+                    connection.execute(text(f"SET LOCAL statement_timeout = {max(1, 1000 * left):.0f}"))
                     # In a name, a colon is no sign for a parameter.
                     connection.execute(text(statement.replace(":", r"\:")))
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
