@@ -9,15 +9,25 @@ from etl.research import ResearchError
 from etl.setup import Prepared, outdated_views
 
 
-def told_of_cases(count: int, mappings: Path | None = None) -> str:
-    """What it means that so many cases were loaded with another version of their mapping.
+def told_of_cases(count: int, mappings: Path | None) -> str:
+    """What it means that so many cases were loaded with another version than this one of their mapping.
 
-    ``mappings`` is the folder as the user gave it: without it, a remap would apply the shipped one.
+    ``mappings`` is the folder as the user gave it: without it, a remap applies the shipped one, and
+    the sentence says so.
     """
-    which = "1 case was" if count == 1 else f"{count:,} cases were"
+    what = "" if mappings else " with the shipped one"
     return (
-        f"{which} loaded with another version of this mapping: `oncolake remap{_option(mappings)}` makes "
-        "their rows anew, and with --dry-run tells before what would change."
+        f"{_cases(count)} loaded with another version of this mapping: `oncolake remap{_option(mappings)}` "
+        f"makes their rows anew{what}, and with --dry-run tells before what would change."
+    )
+
+
+def told_of_versions(count: int) -> str:
+    """As ``told_of_cases``, where no mapping is named: the user knows which version they should be of."""
+    return (
+        f"{_cases(count)} loaded with another version of the mapping than the case loaded last: `oncolake "
+        "remap`, with the --mappings that they should be of, makes their rows anew, and with --dry-run tells "
+        "before what would change."
     )
 
 
@@ -38,6 +48,10 @@ def told_of_views(connection: Connection, ready: Prepared, mappings: Path | None
         f"{which} not of this version of the mapping ({', '.join(views)}): `oncolake remap{option}` renews "
         f"{them} with the rows of loaded cases, `oncolake init{option}` alone."
     )
+
+
+def _cases(count: int) -> str:
+    return "1 case was" if count == 1 else f"{count:,} cases were"
 
 
 def _option(mappings: Path | None) -> str:

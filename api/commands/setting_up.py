@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from sqlalchemy.engine import URL, make_url
 
-from api.edited import told_of_cases
+from api.edited import told_of_cases, told_of_versions
 from api.shared import (
     BadInput,
     MappingsOption,
@@ -95,7 +95,7 @@ def status() -> None:
             f"{plural(found.pending, 'case')} landed but not loaded: the next `oncolake ingest` loads them."
         )
     if found.outdated:
-        out.print(told_of_cases(found.outdated))
+        out.print(told_of_versions(found.outdated))
 
 
 def _print_counts(title: str, counts: Mapping[str, int]) -> None:
