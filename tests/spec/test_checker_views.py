@@ -61,6 +61,7 @@ def told(folder: Path, content: str) -> list[str]:
             4,
             "the expression has a quote that nothing closes [bad-shape]",
         ),
+        ("person", "  a: {sql: '1 AS y, 2', says: this}", 4, "an expression is one value: it has no comma"),
         ("person", "  a: {rule: dre_result, take: number}", 4, "condition_occurrence has no number"),
         ("person", "  a: {rule: lesion, take: code, pick: all}", 4, "take 'concept' or 'value' [wrong-type]"),
         (

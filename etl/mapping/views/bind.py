@@ -11,6 +11,7 @@ from etl.mapping.findings import Finding, MappingError, finding
 from etl.mapping.folder import FolderReader, SourceFile
 from etl.mapping.paths import ITEM, Segments, absolute, resolve
 from etl.mapping.views.codes import CODED, Codes, codes_of, slot
+from etl.mapping.views.expression import objection
 from etl.mapping.views.language import VIEW, Column, Items, Pick, Take, View
 
 #: The folder of the files in a mapping folder.
@@ -168,7 +169,7 @@ class _Binder:
             self._report("bad-shape", f"'{name}' needs either 'rule' or 'sql'", *keys)
         if told.sql is not None and not told.says:
             self._report("bad-shape", f"'{name}': say what the expression means, with 'says'", *keys)
-        if told.sql is not None and (said := _objection(told.sql)):
+        if told.sql is not None and (said := objection(told.sql)):
             self._report("bad-shape", f"'{name}': {said}", *keys)
         for path in told.fields:
             if resolve(self.mapping.folder.schema, absolute(path, ())) is None:
@@ -257,17 +258,6 @@ def output_names(column: BoundColumn) -> list[str]:
 
 def _each(names: _Text | tuple[_Text, ...] | None) -> tuple[_Text, ...]:
     return (names,) if isinstance(names, str) else names or ()
-
-
-def _objection(expression: str) -> str | None:
-    """What an expression may not hold: the rest of the statement would be read as part of it."""
-    if ";" in expression:
-        return "an expression has no semicolon"
-    if "--" in expression or "/*" in expression:
-        return "an expression has no comment in SQL; write it behind a # in the YAML"
-    if expression.count("'") % 2:
-        return "the expression has a quote that nothing closes"
-    return None
 
 
 def _lists(scope: Segments) -> list[str]:
