@@ -71,14 +71,7 @@ def create_views(
     the reader's role may not.
     """
     views = read_views(folder, generated or {})
-    there = {view.name: _tag(connection, view) for view in views}
-    for view in views:
-        tag = there[view.name]
-        if tag and tag[1] != mapping:
-            raise ResearchError(
-                f"{view.path} is a view of mapping '{tag[1]}'; rename {view.file} of '{mapping}', or drop "
-                "the view first"
-            )
+    there = _tags(connection, views, mapping)
     changed = [view for view in views if not _is_made(there[view.name], view, mapping)]
     try:
         with connection.begin_nested():
@@ -101,9 +94,14 @@ def changed_views(
     mapping: str,
     generated: Mapping[str, ViewSql] | None = None,
 ) -> list[str]:
-    """Those that ``create_views`` would make, or make anew. Writes nothing. Raises ResearchError."""
+    """Those that ``create_views`` would make, or make anew. Writes nothing.
+
+    Raises ResearchError, as ``create_views``: for a file that holds something else, for a view of another
+    mapping.
+    """
     views = read_views(folder, generated or {})
-    return [view.path for view in views if not _is_made(_tag(connection, view), view, mapping)]
+    there = _tags(connection, views, mapping)
+    return [view.path for view in views if not _is_made(there[view.name], view, mapping)]
 
 
 class _ColumnsChanged(Exception):
@@ -166,9 +164,20 @@ def _drop(connection: Connection, views: Sequence[View]) -> None:
         ) from None
 
 
-def _tag(connection: Connection, view: View) -> re.Match[str] | None:
-    """What the database says of a view: whose it is, and its digest."""
-    return _TAG.search(_comment(connection, view.path))
+def _tags(connection: Connection, views: Sequence[View], mapping: str) -> dict[str, re.Match[str] | None]:
+    """What the database says of views, by name: whose each is, and its digest.
+
+    Raises ResearchError for one of another mapping.
+    """
+    tags = {view.name: _TAG.search(_comment(connection, view.path)) for view in views}
+    for view in views:
+        tag = tags[view.name]
+        if tag and tag[1] != mapping:
+            raise ResearchError(
+                f"{view.path} is a view of mapping '{tag[1]}'; rename {view.file} of '{mapping}', or drop "
+                "the view first"
+            )
+    return tags
 
 
 def _is_made(tag: re.Match[str] | None, view: View, mapping: str) -> bool:

@@ -72,13 +72,21 @@ def test_views_are_outdated_where_another_version_makes_them_otherwise(lake: Eng
     assert (told(lake, folder), told(lake, before)) == ([], BOTH)
 
 
-def test_views_of_other_mappings_and_hands_are_not_its_own(lake: Engine, folder: Path) -> None:
+def test_a_view_that_another_hand_made_is_not_its_own(lake: Engine, folder: Path) -> None:
     initialise(lake, folder)
     with lake.begin() as connection:
         connection.execute(text("COMMENT ON VIEW research.over IS 'Mine'"))
     assert told(lake, folder) == ["research.over"]
+
+
+def test_a_view_of_another_mapping_is_refused_as_by_init(lake: Engine, folder: Path) -> None:
+    initialise(lake, folder)
     mini.change(folder, mini.MAPPING, "name: mini", "name: other")
-    assert told(lake, folder) == BOTH
+    with pytest.raises(ResearchError, match=r"^research\.score is a view of mapping 'mini'") as told_of:
+        told(lake, folder)
+    with pytest.raises(ResearchError) as refused:
+        initialise(lake, folder)
+    assert str(told_of.value) == str(refused.value)
 
 
 def test_a_view_that_cannot_be_made_changes_none(lake: Engine, folder: Path) -> None:
