@@ -5,7 +5,8 @@ once read the table would stop all others. So a wait is given up after a moment,
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from math import ceil
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -25,26 +26,27 @@ _DEADLOCKS = text("SELECT setting::integer / 1000.0 FROM pg_settings WHERE name 
 
 
 def lock_patiently(
-    connection: Connection, tables: str, busy: str, attempts: int = ATTEMPTS, then: Iterable[str] = ()
+    connection: Connection,
+    tables: str,
+    busy: str,
+    attempts: int = ATTEMPTS,
+    then: Callable[[], Iterable[str]] = tuple,
 ) -> None:
     """Lock tables within the caller's transaction, stepping back as often as others would wait for long.
 
-    ``tables`` is as LOCK TABLE takes them, with the mode; statements that wait for locks of their own come
-    ``then``, and are undone with the rest. Raises DatabaseBusy, which says ``busy``, when all of them are not
-    to be had. What follows in the transaction may take its time: its statement_timeout is 0.
+    ``tables`` is as LOCK TABLE takes them, with the mode. With them locked, ``then`` says which statements
+    come next that wait for locks of their own; they are undone with the rest. Raises DatabaseBusy, which says
+    ``busy``, when all of it is not to be had. What follows in the transaction may take its time: its
+    statement_timeout is 0.
     """
-    statements = [f"LOCK TABLE {tables}", *then]
     patience = min(_PATIENCE, 0.8 * float(connection.scalar(_DEADLOCKS)))
     for _ in range(attempts):
         start = time.monotonic()
         try:
             with connection.begin_nested():
-                for statement in statements:
-                    # What one waited for, the next does not: all that is held keeps others waiting meanwhile.
-                    left = patience - (time.monotonic() - start)
-                    connection.execute(text(f"SET LOCAL statement_timeout = {max(1, 1000 * left):.0f}"))
-                    # In a name, a colon is no sign for a parameter.
-                    connection.execute(text(statement.replace(":", r"\:")))
+                _run(connection, f"LOCK TABLE {tables}", start + patience)
+                for statement in then():
+                    _run(connection, statement, start + patience)
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
         except DBAPIError as error:
             code = getattr(error.orig, "pgcode", None)
@@ -55,3 +57,11 @@ def lock_patiently(
         else:
             return
     raise DatabaseBusy(busy)
+
+
+def _run(connection: Connection, statement: str, until: float) -> None:
+    """Run a statement that may wait until then: what was waited for before keeps others waiting since."""
+    left = max(1, ceil(1000 * (until - time.monotonic())))
+    connection.execute(text(f"SET LOCAL statement_timeout = {left}"))
+    # In a name, a colon is no sign for a parameter.
+    connection.execute(text(statement.replace(":", r"\:")))

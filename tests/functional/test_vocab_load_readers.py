@@ -228,6 +228,24 @@ def test_a_writer_that_has_read_what_a_view_reads_waits_and_does_not_hold_up_the
             assert load(engine, generated).loaded
 
 
+def test_a_view_that_is_made_meanwhile_is_there_after(
+    server_url: str, old_lake: str, generated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried = vocabularies.athena.swap.carry
+
+    def carry_beside(connection: Connection) -> None:
+        with engine.begin() as other:
+            other.execute(text("CREATE VIEW late AS SELECT concept_name FROM omop.concept"))
+        carried(connection)
+
+    monkeypatch.setattr(vocabularies.athena.swap, "carry", carry_beside)
+    with clone(server_url, old_lake) as (_, engine):
+        assert load(engine, generated).loaded
+        with engine.connect() as connection:
+            statement = text("SELECT count(*) = (SELECT count(*) FROM omop.concept) FROM late")
+            assert connection.scalar(statement)
+
+
 def test_a_function_made_of_a_view_is_told_of_and_nothing_has_changed(
     server_url: str, old_lake: str, generated: Path
 ) -> None:

@@ -58,7 +58,7 @@ def test_what_follows_shares_the_patience_and_costs_a_reader_nothing(tables: Eng
     other.start()
     assert held.wait(60)
     with tables.begin() as connection:
-        lock_patiently(connection, _BOTH, "busy", then=_DOWN)
+        lock_patiently(connection, _BOTH, "busy", then=lambda: _DOWN)
         assert connection.scalar(text("SELECT to_regclass('seen') IS NULL"))
     other.join(60)
     reader.join(60)
@@ -70,7 +70,11 @@ def test_what_was_done_is_undone_where_the_rest_is_not_to_be_had(tables: Engine)
         holds(other, "far")
         with pytest.raises(DatabaseBusy, match="somebody reads"):
             lock_patiently(
-                connection, "near IN ACCESS EXCLUSIVE MODE", "somebody reads", 2, (*_DOWN, "DROP TABLE far")
+                connection,
+                "near IN ACCESS EXCLUSIVE MODE",
+                "somebody reads",
+                2,
+                lambda: (*_DOWN, "DROP TABLE far"),
             )
         holds(other, "near")
         assert connection.scalar(text("SELECT to_regclass('seen') IS NOT NULL"))

@@ -6,7 +6,7 @@ moment that it takes to drop the old keys and tables and to move the new ones. W
 leaves the database as it was.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -105,7 +105,6 @@ def swap(connection: Connection) -> None:
     given = {"schema": OMOP, "names": _NAMES}
     # Definitions name a table with its schema unless the search path has it.
     connection.execute(text("SET LOCAL search_path = pg_catalog"))
-    views = read_views(connection)
     keys = _lock_writers(connection, given)
     carry(connection)
     carry_linked(connection)
@@ -114,7 +113,7 @@ def swap(connection: Connection) -> None:
     _run(connection, connection.scalars(_OWN_INDEXES, {**given, "staging": SCHEMA}).all())
     _add_keys(connection, keys)
     rights = [*_grants(connection, given), *_owners(connection, given)]
-    _lock_readers(connection, keys, views)
+    views = _lock_readers(connection, keys)
     _exchange(connection, keys)
     _run(connection, (*rights, *(each for view in views for each in view.statements())))
     connection.execute(_LABEL_MAPS)
@@ -171,19 +170,26 @@ def _lock_writers(connection: Connection, given: Mapping[str, object]) -> list[_
     return keys
 
 
-def _lock_readers(connection: Connection, keys: Iterable[_ForeignKey], views: Sequence[View]) -> None:
-    """Let everybody wait from here, and take the views down.
+def _lock_readers(connection: Connection, keys: Iterable[_ForeignKey]) -> Sequence[View]:
+    """Let everybody wait from here, and take down the views, as they are by then.
 
     A view is never locked by name: that locks all tables it reads, also those of writers who wait in
     ``_lock_writers``, who had read them before and will not let go.
     """
     tables = ", ".join([_listed(OMOP), *sorted({key.referring for key in keys})])
-    down = [f"DROP VIEW {', '.join(view.name for view in views)}"] if views else []
+    views: list[View] = []
+
+    def take_down() -> Iterator[str]:
+        views[:] = read_views(connection)
+        if views:
+            yield f"DROP VIEW {', '.join(view.name for view in views)}"
+
     with _dependents_told():
-        _lock(connection, f"{tables} IN ACCESS EXCLUSIVE MODE", "reading", down)
+        _lock(connection, f"{tables} IN ACCESS EXCLUSIVE MODE", "reading", take_down)
+    return views
 
 
-def _lock(connection: Connection, tables: str, doing: str, then: Iterable[str] = ()) -> None:
+def _lock(connection: Connection, tables: str, doing: str, then: Callable[[], Iterable[str]] = tuple) -> None:
     """Lock tables, stepping back as often as that would keep others waiting for long."""
     busy = (
         f"somebody has been {doing} the tables for over {_ATTEMPTS * PAUSE} seconds in one transaction; end "
