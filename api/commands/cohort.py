@@ -17,6 +17,7 @@ from api.commands.cohort_tables import (
     print_ran,
     print_summary,
     show_rows,
+    warn_of_changes,
     write_rows,
     write_text,
 )
@@ -158,7 +159,7 @@ def show(
         with engine.connect() as connection:
             ran = find_run(connection, name)
             summary = summarise(connection, _table_one(ran, mappings), ran, below)
-    _warn_of_changes(ran)
+    warn_of_changes(ran)
     rows = (SHOW_COLUMNS, *show_rows(summary))
     _write(form, to, lambda: print_summary(summary), rows, lambda: page(summary))
 
@@ -188,7 +189,7 @@ def compare_cohorts(
             runs = [find_run(connection, name) for name in (first, second)]
             found = compare(connection, _table_one(runs[0], mappings), runs[0], runs[1], below)
     for ran in runs:
-        _warn_of_changes(ran)
+        warn_of_changes(ran)
     rows = (("variable", "level", first, second, "smd"), *compared_rows(found))
     _write(form, to, lambda: print_compared(found), rows, lambda: compared_page(found))
 
@@ -223,7 +224,7 @@ def export(
         with engine.connect() as connection:
             ran = find_run(connection, name)
             frame = table_of(connection, ran, _table_one(ran, mappings))
-    _warn_of_changes(ran)
+    warn_of_changes(ran)
     if file is None:
         write_csv(frame, sys.stdout)
         return
@@ -248,15 +249,6 @@ def _table_one(ran: Run, mappings: Path | None) -> TableOne:
     if mappings is None and ran.mapping in SHIPPED:
         return read_table_one(SHIPPED[ran.mapping])
     return read_table_one(mapping_folder(mappings))
-
-
-def _warn_of_changes(ran: Run) -> None:
-    if ran.is_current is False:
-        err.print(
-            f"{ran.name} was run {ran.ran_at:%Y-%m-%d %H:%M}, and the data changed since: "
-            "`oncolake cohort run` draws it anew.",
-            markup=False,
-        )
 
 
 def _refuse_output(form: Format, to: Path | None) -> None:

@@ -11,7 +11,7 @@ from api.shared import cell, err, out, plural
 from etl.cohorts import mask
 from etl.cohorts.compare import Compared
 from etl.cohorts.definition import Definition
-from etl.cohorts.known import Listed
+from etl.cohorts.known import LastRun, Listed, Run
 from etl.cohorts.render import Line, counted, legend, legend_of_differences, lines, merged
 from etl.cohorts.store import Ran
 from etl.cohorts.summary import Step, Summary, attrition
@@ -28,9 +28,7 @@ def print_list(found: Sequence[Listed], below: int) -> None:
     for each in found:
         ran, persons = "", ""
         if each.run:
-            ran = (
-                f"{each.run.ran_at:%Y-%m-%d %H:%M}{', data changed' if each.run.is_current is False else ''}"
-            )
+            ran = f"{each.run.ran_at:%Y-%m-%d %H:%M}{_doubt(each.run)}"
             persons = counted(mask.single(each.run.persons, below))
         said = ", ".join(f"{name}={value}" for name, value in each.parameters.items())
         title = f"! {each.problem}" if each.problem else each.title
@@ -38,6 +36,26 @@ def print_list(found: Sequence[Listed], below: int) -> None:
     out.print(table)
     if any(each.run for each in found):
         print_legend(below)
+
+
+def _doubt(run: LastRun) -> str:
+    if run.is_current is False:
+        return ", data changed"
+    return ", reads other cohorts" if run.reads_cohorts else ""
+
+
+def warn_of_changes(ran: Run) -> None:
+    """Tell where a cohort may be out of date."""
+    if ran.is_current is False:
+        why = "and the data changed since"
+    elif ran.definition.reads_cohorts:
+        why = "and whether the cohorts that it reads changed since cannot be told"
+    else:
+        return
+    err.print(
+        f"{ran.name} was run {ran.ran_at:%Y-%m-%d %H:%M}, {why}: `oncolake cohort run` draws it anew.",
+        markup=False,
+    )
 
 
 def print_ran(definition: Definition, ran: Ran, below: int, steps: bool) -> None:

@@ -47,6 +47,8 @@ class Definition:
     text: str
     header: Header
     query: Query
+    reads_cohorts: bool
+    """Whether its query reads schema results: no state of the data tells that another cohort was run."""
 
     @property
     def name(self) -> str:
@@ -93,8 +95,9 @@ def define(text: str, file: str) -> Definition:
     sql = found["query"].replace("\r\n", "\n").replace("\r", "\n").rstrip().rstrip(";")
     read = _Read(file, header, lines, sql, _line_at(text, found.start("query")))
     tokens = _tokens(read)
-    _check(read, _parsed(read))
-    return Definition(file, text, header, _split(read, tokens))
+    query = _parsed(read)
+    _check(read, query)
+    return Definition(file, text, header, _split(read, tokens), _reads_cohorts(query))
 
 
 def stored_text(definition: Definition, name: str, values: Mapping[str, str]) -> str:
@@ -153,6 +156,12 @@ def _check(read: _Read, query: "exp.Query") -> None:
                 f"{read.file}:{line}: there is no CTE of step '{step}': "
                 f"write WITH {step} AS (SELECT ... AS subject_id ...)"
             )
+
+
+def _reads_cohorts(query: "exp.Query") -> bool:
+    from sqlglot import exp
+
+    return any(table.db.lower() == "results" for table in query.find_all(exp.Table))
 
 
 def _split(read: _Read, tokens: "list[Token]") -> Query:

@@ -23,8 +23,6 @@ FOLDER = "cohorts"
 _SQL = ".sql"
 #: What stands between the values in the name of a run.
 _SETTING = re.compile(r",(?=[a-z][a-z0-9_]*=)")
-#: A table of schema results. No state of the data tells that another cohort was run.
-_READS_COHORTS = re.compile(r"\bresults\"?\s*\.", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,8 @@ class LastRun(NamedTuple):
     persons: int
     is_current: bool | None
     """As in ``Run``."""
+    reads_cohorts: bool
+    """As in ``Definition``; False too where the definition is refused now."""
 
 
 class Listed(NamedTuple):
@@ -118,12 +118,15 @@ def find_run(connection: Connection, name: str) -> Run:
         raise CohortError(f"mappings {mappings} both have a cohort '{name}': rename one of the files")
     row = found[0]
     definition = _definition(row)
+    last = _last(row, state, definition)
     return Run(
         row.definition_id,
         row.name,
         row.mapping,
         {name: row.parameters[name] for name in definition.header.parameters},
-        *_last(row, state),
+        last.ran_at,
+        last.persons,
+        last.is_current,
         definition,
     )
 
@@ -131,18 +134,19 @@ def find_run(connection: Connection, name: str) -> Run:
 def listed(folder: Traversable, connection: Connection) -> list[Listed]:
     """The cohorts of the folder, and those that were run, by name; also those that are refused now."""
     state, rows = _stored(connection)
-    found = [_listed_run(row, _last(row, state)) for row in rows]
+    found = [_listed_run(row, state) for row in rows]
     names = {each.name for each in found}
     found += [_listed_file(each) for each in files(folder) if each.name.removesuffix(_SQL) not in names]
     return sorted(found, key=lambda each: each.name)
 
 
-def _listed_run(row: Row[Any], last: LastRun) -> Listed:
+def _listed_run(row: Row[Any], state: str | None) -> Listed:
     try:
-        header = _definition(row).header
+        definition = _definition(row)
     except CohortError as error:
-        return Listed(row.name, "", row.parameters, last, str(error))
-    return Listed(row.name, header.title, {name: row.parameters[name] for name in header.parameters}, last)
+        return Listed(row.name, "", row.parameters, _last(row, state, None), str(error))
+    values = {name: row.parameters[name] for name in definition.header.parameters}
+    return Listed(row.name, definition.header.title, values, _last(row, state, definition))
 
 
 def _listed_file(file: Traversable) -> Listed:
@@ -166,11 +170,12 @@ def _stored(connection: Connection) -> tuple[str | None, Sequence[Row[Any]]]:
     return state, connection.execute(_RUNS).all()
 
 
-def _last(row: Row[Any], state: str | None) -> LastRun:
+def _last(row: Row[Any], state: str | None, definition: Definition | None) -> LastRun:
     is_current = None if state is None else row.data_state == state
-    if is_current and _READS_COHORTS.search(row.syntax):
+    reads_cohorts = definition is not None and definition.reads_cohorts
+    if is_current and reads_cohorts:
         is_current = None
-    return LastRun(row.ran_at.astimezone(UTC), row.persons, is_current)
+    return LastRun(row.ran_at.astimezone(UTC), row.persons, is_current, reads_cohorts)
 
 
 def _definition(row: Row[Any]) -> Definition:

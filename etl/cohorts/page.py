@@ -66,7 +66,11 @@ def _document(title: str, parts: Iterable[str]) -> str:
 
 def _about(summary: Summary) -> str:
     run = summary.run
-    state = " <b>The data changed since: run it again.</b>" if run.is_current is False else ""
+    state = ""
+    if run.is_current is False:
+        state = " <b>The data changed since: run it again.</b>"
+    elif run.definition.reads_cohorts:
+        state = " It reads other cohorts: whether they changed since cannot be told."
     return (
         f"<p class=about>{escape(run.name)}, definition {run.definition_id}, "
         f"run {run.ran_at:%Y-%m-%d %H:%M %Z}.{state}</p>"

@@ -228,6 +228,26 @@ def test_the_analysis_table(cohort: Callable[..., Ran], engine: Engine, tmp_path
     assert rows[0]["use_cases"] == ";".join(frame.use_cases[0])
 
 
+def test_a_cohort_of_others_tells_that_it_may_be_out_of_date(
+    cohort: Callable[..., Ran], tmp_path: Path
+) -> None:
+    query = TINY.replace("name: tiny", "name: of_others").replace(
+        "WHERE person_id", "WHERE person_id IN (SELECT subject_id FROM results.cohort) AND person_id"
+    )
+    tmp_path.joinpath("of_others.sql").write_text(query)
+    for name in ("tiny", "of_others"):
+        assert cohort("run", f"./{name}.sql").code == 0
+    listed = {row[0]: row for row in table(cohort("list").out)}
+    assert not listed["tiny"][3].endswith("cohorts")
+    assert listed["of_others"][3].endswith(", reads other cohorts")
+    assert "changed" not in cohort("show", "tiny").err
+    why = (
+        "whether the cohorts that it reads changed since cannot be told: `oncolake cohort run` draws it anew."
+    )
+    assert why in cohort("show", "of_others").err
+    assert "whether they changed since cannot be told" in cohort("show", "of_others", "--format", "html").out
+
+
 def test_an_empty_cohort_has_an_empty_table(cohort: Callable[..., Ran], engine: Engine) -> None:
     assert cohort("run", "./tiny.sql", "--set", "last=-1").out.startswith("tiny:last=-1: 0 persons")
     assert len(dataframe(engine, "tiny:last=-1")) == 0

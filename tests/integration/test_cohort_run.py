@@ -347,6 +347,13 @@ def test_a_cohort_of_others_is_not_told_to_be_current(ran: Callable[..., Ran], l
         assert find_run(connection, "of_none").is_current
 
 
+def test_a_word_is_no_cohort_that_is_read(ran: Callable[..., Ran], loaded: Engine) -> None:
+    said = kept("person_id < 3 AND 'results.cohort' <> '' /* results.cohort */", name="of_words")
+    ran(define(said.text.replace("description: ", "description: Of PSA results. "), said.file))
+    with loaded.connect() as connection:
+        assert find_run(connection, "of_words").is_current
+
+
 def test_curations_and_series_are_data_too(loaded: Engine) -> None:
     with loaded.connect() as connection:
         states = [data_state(connection)]
