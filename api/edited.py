@@ -1,6 +1,7 @@
 """What is said where cases that are loaded, or views, are of another version of a mapping; the next step."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -32,7 +33,7 @@ def told_of_versions(count: int) -> str:
 
 
 def told_of_views(connection: Connection, ready: Prepared, mappings: Path | None) -> str | None:
-    """A sentence with the next step where views are not of this version of the mapping; None where all are.
+    """What to do where views are not of this version of the mapping, or of no file of it; None if none is.
 
     A view file that no view can be made from is told as well, and stops nothing: cases are loaded without.
     """
@@ -40,18 +41,30 @@ def told_of_views(connection: Connection, ready: Prepared, mappings: Path | None
         views = outdated_views(connection, ready)
     except ResearchError as error:
         return f"The views of this mapping cannot be made: {error}"
-    if not views:
-        return None
-    which, them = ("1 view is", "it") if len(views) == 1 else (f"{len(views)} views are", "them")
-    option = _option(mappings)
-    return (
-        f"{which} not of this version of the mapping ({', '.join(views)}): `oncolake remap{option}` renews "
-        f"{them} with the rows of loaded cases, `oncolake init{option}` alone."
-    )
+    told = []
+    if views.other:
+        which, them = _views(views.other)
+        option, names = _option(mappings), ", ".join(views.other)
+        told.append(
+            f"{which} not of this version of the mapping ({names}): `oncolake remap{option}` "
+            f"renews {them} with the rows of loaded cases, `oncolake init{option}` alone."
+        )
+    if views.left:
+        which, them = _views(views.left)
+        names = ", ".join(views.left)
+        told.append(
+            f"{which} of another version of the mapping alone ({names}), and may find no rows of this one. "
+            f"Where nobody needs {them}: `DROP VIEW {names}`."
+        )
+    return " ".join(told) or None
 
 
 def _cases(count: int) -> str:
     return "1 case was" if count == 1 else f"{count:,} cases were"
+
+
+def _views(views: Sequence[str]) -> tuple[str, str]:
+    return ("1 view is", "it") if len(views) == 1 else (f"{len(views)} views are", "them")
 
 
 def _option(mappings: Path | None) -> str:

@@ -7,6 +7,7 @@ readers more than they may read.
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
+from typing import NamedTuple
 
 from psycopg2 import DataError, NotSupportedError, ProgrammingError, errors
 from sqlalchemy import Connection, text
@@ -16,7 +17,7 @@ from etl.mapping.views import ViewSql
 from etl.reader_role import LISTED, SCHEMAS
 from etl.research_files import COMMENT_ON, RESEARCH, ResearchError, View, read_views
 
-__all__ = ["ResearchError", "changed_views", "create_views"]
+__all__ = ["ResearchError", "ViewChanges", "changed_views", "create_views"]
 
 #: What follows the comment of a view: whose it is, and the digest of its file.
 _TAG = re.compile(r" \(mapping ([^()]+) ([0-9a-f]{12})\)\Z")
@@ -25,6 +26,10 @@ _TAG = re.compile(r" \(mapping ([^()]+) ([0-9a-f]{12})\)\Z")
 _DEPENDED = re.compile(r"depends on (?:view|column \w+ of view) (\S+)")
 
 _COMMENT = text("SELECT obj_description(to_regclass(:view), 'pg_class')")
+_COMMENTS = text("""
+    SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
+     WHERE relnamespace = 'research'::regnamespace AND relkind = 'v' ORDER BY 1
+""")
 _COLUMN_COMMENTS = text("""
     SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
      WHERE attrelid = to_regclass(:view) AND attnum > 0 AND NOT attisdropped
@@ -54,6 +59,15 @@ _READ_BEYOND = text(r"""
 
 #: What a statement is at fault for.
 _AT_FAULT = (DataError, NotSupportedError, ProgrammingError)
+
+
+class ViewChanges(NamedTuple):
+    """Where the views of a database differ from those of a mapping; each as ``research.series``."""
+
+    other: list[str]
+    """Those that ``create_views`` would make, or make anew."""
+    left: list[str]
+    """Those that another version of the mapping made, and no file of this one makes: they stay."""
 
 
 def create_views(
@@ -93,15 +107,21 @@ def changed_views(
     folder: Traversable,
     mapping: str,
     generated: Mapping[str, ViewSql] | None = None,
-) -> list[str]:
-    """Those that ``create_views`` would make, or make anew. Writes nothing.
+) -> ViewChanges:
+    """How the database's views differ from the folder's. Writes nothing.
 
     Raises ResearchError, as ``create_views``: for a file that holds something else, for a view of another
     mapping.
     """
     views = read_views(folder, generated or {})
     there = _tags(connection, views, mapping)
-    return [view.path for view in views if not _is_made(there[view.name], view, mapping)]
+    other = [view.path for view in views if not _is_made(there[view.name], view, mapping)]
+    left = [
+        f"{RESEARCH}.{name}"
+        for name, comment in connection.execute(_COMMENTS)
+        if name not in there and (tag := _TAG.search(comment or "")) and tag[1] == mapping
+    ]
+    return ViewChanges(other, left)
 
 
 class _ColumnsChanged(Exception):

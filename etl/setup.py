@@ -15,7 +15,7 @@ from etl.mapping.objections import LookUp
 from etl.mapping.views import ViewSql, view_sql, views_of
 from etl.plan import Plan
 from etl.register import lock_register, register
-from etl.research import changed_views, create_views
+from etl.research import ViewChanges, changed_views, create_views
 from etl.sections.refresh import Sections, make_sections
 from etl.status import outdated
 from vocabularies.concepts import Concept, lookup, shipped
@@ -137,8 +137,8 @@ def renew_views(engine: Engine, ready: Prepared) -> None:
         _create_views(connection, ready)
 
 
-def outdated_views(connection: Connection, ready: Prepared) -> list[str]:
-    """The mapping's views that are missing, or not as it makes them, such as ``research.psa``; [] if none.
+def outdated_views(connection: Connection, ready: Prepared) -> ViewChanges:
+    """The mapping's views that are missing, or not as it makes them, and those that it makes no more.
 
     An ingest leaves them to ``initialise`` and ``renew_views``: two versions of a mapping that load in turn
     must not change them each time. Nothing is written. Raises ResearchError.

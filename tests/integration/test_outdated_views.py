@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def told(engine: Engine, folder: Path) -> list[str]:
     ready = prepared(engine, folder)
     with engine.connect() as connection:
-        return outdated_views(connection, ready)
+        return outdated_views(connection, ready).other
 
 
 def rename_rule(folder: Path) -> None:
@@ -53,7 +53,7 @@ def made(engine: Engine) -> list[tuple[str, str]]:
 def test_the_shipped_views_are_right_after_init(lake: Engine) -> None:
     ready = prepared(lake)
     with lake.connect() as connection:
-        assert outdated_views(connection, ready) == []
+        assert outdated_views(connection, ready) == ([], [])
 
 
 def test_views_are_outdated_where_another_version_makes_them_otherwise(lake: Engine, folder: Path) -> None:
@@ -70,6 +70,23 @@ def test_views_are_outdated_where_another_version_makes_them_otherwise(lake: Eng
     assert made(lake) == views, "nothing is written"
     renew_views(lake, prepared(lake, folder))
     assert (told(lake, folder), told(lake, before)) == ([], BOTH)
+
+
+def test_a_view_that_the_folder_has_no_more_is_told(lake: Engine, folder: Path) -> None:
+    initialise(lake, folder)
+    file = folder / "research" / "over.sql"
+    renamed = file.read_text().replace("research.over", "research.above")
+    file.with_name("above.sql").write_text(renamed)
+    file.unlink()
+    with lake.begin() as connection:
+        connection.execute(text("CREATE VIEW research.yours AS SELECT 1 AS one"))
+    ready = prepared(lake, folder)
+    with lake.connect() as connection:
+        # Neither a view of another mapping is left by this one, nor one that no mapping made.
+        assert outdated_views(connection, ready) == (["research.above"], ["research.over"])
+    renew_views(lake, ready)
+    with lake.connect() as connection:
+        assert outdated_views(connection, ready) == ([], ["research.over"])
 
 
 def test_a_view_that_another_hand_made_is_not_its_own(lake: Engine, folder: Path) -> None:
