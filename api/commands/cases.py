@@ -86,7 +86,7 @@ def ingest(
             earlier = outdated(connection, plan)
         _print_summary(summary)
         if earlier:
-            out.print(told_of_cases(earlier, mappings), markup=False)
+            err.print(told_of_cases(earlier, mappings), markup=False)
         _print_views(engine, ready, mappings)
     raise typer.Exit(summary.exit_code)
 

@@ -55,7 +55,7 @@ def init(mappings: MappingsOption = None) -> None:
         f"{plural(done.sections.tables, 'table')} in schema lake, {filled} `oncolake refresh`."
     )
     if done.outdated:
-        out.print(told_of_cases(done.outdated, mappings), markup=False)
+        err.print(told_of_cases(done.outdated, mappings), markup=False)
 
 
 def _print_reader(reader: Reader) -> None:

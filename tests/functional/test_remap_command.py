@@ -119,7 +119,7 @@ def test_a_remap_renews_the_views(ingested: Run, folder: Path, lake: Engine) -> 
     assert counted() == 8
     remaps.EDITS["rule renamed"](folder)
     view.write_text(view.read_text().replace("scored", "rated"))
-    told = ingested("init", "--mappings", folder).out.splitlines()[-1]
+    told = ingested("init", "--mappings", folder).err.splitlines()[-1]
     assert told.startswith("12 cases were loaded with another version of this mapping: `oncolake remap --m")
     assert counted() == 0, "the rows are those of the rule before"
     view.write_text(view.read_text().replace("rated, says: It", "rated, says: The score"))
@@ -131,7 +131,7 @@ def test_a_remap_renews_the_views(ingested: Run, folder: Path, lake: Engine) -> 
                  " WHERE attrelid = 'research.score'::regclass AND attname = 'score'")
         )  # fmt: skip
         assert str(said.one()).startswith("The score")
-    assert "another version" not in ingested("init", "--mappings", folder).out
+    assert "another version" not in ingested("init", "--mappings", folder).err
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_status_and_ingest_name_remap(ingested: Run, folder: Path, tmp_path: Pat
     more = remaps.write_documents(tmp_path / "more.ndjson", {**mini.BARE, "id": "N"})
     told = "12 cases were loaded with another version of {} their rows anew, and with --dry-run tells"
     said = ingested("ingest", "--mappings", folder, more)
-    assert told.format(f"this mapping: `oncolake remap --mappings {folder}` makes") in said.out
+    assert told.format(f"this mapping: `oncolake remap --mappings {folder}` makes") in said.err
     newest = (
         "the mapping than the case loaded last: `oncolake remap`, with the --mappings that they should be of"
     )
