@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, TextClause, text
 
-from etl.plan import Plan
+from etl.plan import IMPLAUSIBLE, Plan
 from omop_schema import OMOP, RESULTS, metadata, vocabulary
 from vocabularies.concepts import PLACEHOLDER
 
@@ -28,6 +28,8 @@ class Status:
     """By OMOP table, without the vocabulary tables."""
     problems: Mapping[str, int]
     """By kind."""
+    warnings: Mapping[str, int]
+    """By kind."""
     placeholders: int
     """Concepts of which only the id is known until their vocabulary is loaded from Athena."""
 
@@ -37,6 +39,7 @@ def status(connection: Connection) -> Status:
     with connection.begin():
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         rows = _counts(connection, _ROWS)
+        told = _counts(connection, _TOLD)
         return Status(
             migration=connection.execute(_MIGRATION).scalar_one_or_none(),
             uploads=_counts(connection, _UPLOADS),
@@ -45,7 +48,8 @@ def status(connection: Connection) -> Status:
             outdated=connection.execute(_OUTDATED).scalar_one(),
             persons=rows["person"],
             rows=rows,
-            problems=_counts(connection, _PROBLEMS),
+            problems={kind: count for kind, count in told.items() if kind != IMPLAUSIBLE},
+            warnings={kind: count for kind, count in told.items() if kind == IMPLAUSIBLE},
             placeholders=connection.execute(_PLACEHOLDERS, {"placeholder": PLACEHOLDER}).scalar_one(),
         )
 
@@ -81,5 +85,5 @@ _OUTDATED = text("""
     SELECT count(*) FROM lake.cases JOIN newest USING (mapping) WHERE cases.plan <> newest.plan
 """)
 _OTHER_PLAN = text("SELECT count(*) FROM lake.cases WHERE mapping = :mapping AND plan <> :plan")
-_PROBLEMS = text("SELECT kind, count(*) FROM lake.problems GROUP BY kind ORDER BY kind")
+_TOLD = text("SELECT kind, count(*) FROM lake.problems GROUP BY kind ORDER BY kind")
 _PLACEHOLDERS = text("SELECT count(*) FROM omop.concept WHERE vocabulary_id = :placeholder")

@@ -85,6 +85,7 @@ def status() -> None:
     _print_counts("Uploads", found.uploads)
     _print_counts("OMOP rows", {table: count for table, count in sorted(found.rows.items()) if count})
     _print_counts("Problems", found.problems)
+    _print_counts("Warnings", found.warnings)
     if found.placeholders:
         out.print(
             f"{plural(found.placeholders, 'concept')} are placeholders until Athena vocabularies are loaded: "

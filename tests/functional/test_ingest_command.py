@@ -49,6 +49,9 @@ def test_implausible_values_are_warned_of_and_are_no_failure(run: Run, tmp_path:
     ] or shown.endswith("and the bounds.\n")
     assert "6123" not in said.out
     assert "Problems" not in said.out
+    counted = run("status").out
+    assert "implausible" in counted[counted.index("Warnings") :]
+    assert "Problems" not in counted
 
 
 @pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 4711"), OSError("No username set")])
