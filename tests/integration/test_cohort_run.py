@@ -12,7 +12,6 @@ from etl.cohorts.definition import Definition, define
 from etl.cohorts.draw import draw
 from etl.cohorts.errors import CohortError
 from etl.cohorts.known import find_run, listed
-from etl.cohorts.state import data_state
 from etl.cohorts.store import Ran, run
 from etl.cohorts.values import settle
 from etl.ingest import ingest
@@ -20,7 +19,6 @@ from etl.reader_role import make_reader
 from etl.sample import sample
 from etl.setup import DEFAULT_MAPPING, prepare
 from tests.conftest import engine_on, new_database
-from tests.imaging_rows import Images
 from tests.withdrawals import drop_patient
 
 CASES = list(sample(24))
@@ -352,25 +350,6 @@ def test_a_word_is_no_cohort_that_is_read(ran: Callable[..., Ran], loaded: Engin
     ran(define(said.text.replace("description: ", "description: Of PSA results. "), said.file))
     with loaded.connect() as connection:
         assert find_run(connection, "of_words").is_current
-
-
-def test_curations_and_series_are_data_too(loaded: Engine) -> None:
-    with loaded.connect() as connection:
-        states = [data_state(connection)]
-        images = Images(connection, person_id=9001)
-        images.series(images.study("1.2"), "1.2.3")
-        states.append(data_state(connection))
-        connection.execute(
-            text(
-                "INSERT INTO lake.curations"
-                " (upload_id, everywhere, curation_function, source_series_uid, digest, document)"
-                " SELECT max(upload_id), true, 'segmentation', '1.2.3', '', '{}' FROM lake.uploads"
-            )
-        )
-        states.append(data_state(connection))
-        connection.rollback()
-        assert len(set(states)) == 3
-        assert data_state(connection) == states[0]
 
 
 def test_a_patient_withdrawn_while_it_runs_is_not_left_behind(

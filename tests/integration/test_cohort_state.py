@@ -66,14 +66,16 @@ def add(engine: Engine, folder: Path, *lines: str) -> None:
         add_file(connection, file)
 
 
-def curate(engine: Engine, folder: Path) -> None:
+def curate(engine: Engine, folder: Path, series: str) -> None:
     said = json.loads(CURATION.read_text())
-    said["meta"]["source_series_uid"] = value(
-        engine, "SELECT min(series_instance_uid) FROM omop.radiology_image"
-    )
+    said["meta"]["source_series_uid"] = series
     file = folder / "run.json"
     file.write_text(json.dumps(said))
     curate_files(engine, prepare(engine, CURATION_MAPPING), [file], "tests")
+
+
+def curate_one(engine: Engine, folder: Path) -> None:
+    curate(engine, folder, value(engine, "SELECT min(series_instance_uid) FROM omop.radiology_image"))
     assert value(engine, "SELECT count(*) FROM omop.curation_run")
 
 
@@ -120,7 +122,7 @@ CHANGES: dict[str, Change] = {
     "a case replaced": lambda engine, folder: send(engine, folder, CASES[0] | {"site": "Elsewhere"}),
     "a withdrawal": lambda engine, _: drop_patient(engine, CASES[5]["patientID"]),
     "a remap": lambda engine, _: remap(engine, prepare(engine), every=True),
-    "a curation": curate,
+    "a curation": curate_one,
     "a scan": scan,
     "a custom concept": lambda engine, folder: add(
         engine, folder, ",".join(HEADER), f'2100000001,"Halo",Observation,SITE,Finding,,halo,{DAYS}'
@@ -175,3 +177,13 @@ def test_what_changes_nothing_leaves_the_state_as_it_is(lake: Engine, tmp_path: 
     with lake.connect() as connection:
         connection.execute(text("SET datestyle = 'German, DMY'"))
         assert data_state(connection) == before
+
+
+def test_a_curation_that_waits_for_its_series_leaves_the_state_as_it_is(
+    loaded: Engine, tmp_path: Path
+) -> None:
+    prepare(loaded, CURATION_MAPPING)  # adds the concepts of its mapping
+    before = state(loaded)
+    curate(loaded, tmp_path, "2.25.404")
+    assert value(loaded, "SELECT count(*) FROM lake.curations WHERE case_id IS NULL") == 1
+    assert state(loaded) == before
