@@ -117,18 +117,20 @@ def _merge(table: Table, uid: str) -> str:
     parent = ["radiology_occurrence_id"] if table is radiology_image else []
     of_study = [*parent, *_STUDY_DAYS.values()] if parent else []
     day = "" if parent else f", {_DAY.format(key=key, uid=uid)}"
+    days = "" if parent else _DAYS_OF_SERIES
     undated = f", {_UNDATED} AS undated" if parent else ""
+    of_form = f", {_OF_FORM} AS of_form" if parent else ""
     study = " JOIN omop.radiology_occurrence AS study USING (study_instance_uid, person_id)" if parent else ""
     names = ["person_id", uid, *columns, *parent]
     new, old = (", ".join(f"{row}.{name}" for name in (key, *names)) for row in ("excluded", "known"))
     return (
         f"WITH said AS (SELECT said.*, cases.case_id, cases.mapping = :headers AS header{day}"  # noqa: S608
         f" FROM lake.{said.name} AS said JOIN omop.person USING (person_id)"
-        f" JOIN lake.cases ON cases.case_id = (said.{key} >> 32)::integer"
+        f" JOIN lake.cases ON cases.case_id = (said.{key} >> 32)::integer{days}"
         f" WHERE said.person_id = ANY(:persons)), merged AS (SELECT person_id, {uid},"
         f" min({key}) AS first, array_agg({key}) AS ids, {', '.join(_first(table, name) for name in columns)}"
         f"{undated} FROM said GROUP BY person_id, {uid}), chosen AS (SELECT DISTINCT ON (merged.{uid})"
-        f" merged.*{''.join(f', study.{name}' for name in of_study)} FROM merged{study}"
+        f" merged.*{''.join(f', study.{name}' for name in of_study)}{of_form} FROM merged{study}"
         f" LEFT JOIN omop.{table.name} AS holder ON holder.{uid} = merged.{uid} ORDER BY merged.{uid},"
         " coalesce(holder.person_id = merged.person_id, false) DESC, merged.first)"
         f" INSERT INTO omop.{table.name} AS known ({key}, {', '.join(names)})"
@@ -140,9 +142,13 @@ def _merge(table: Table, uid: str) -> str:
 
 
 def _chosen(name: str) -> str:
-    """A column of what was merged: a series that forms name without a day has its study's."""
+    """A column of what was merged: a series that forms name without a day has its study's.
+
+    Its header's own day goes before one that only headers give the study.
+    """
     if name in _STUDY_DAYS:
-        return f"coalesce(CASE WHEN undated THEN chosen.{_STUDY_DAYS[name]} END, chosen.{name})"
+        studys = f"undated AND (of_form OR chosen.series_date IS NULL) THEN chosen.{_STUDY_DAYS[name]}"
+        return f"coalesce(CASE WHEN {studys} END, chosen.{name})"
     return f"chosen.{name}"
 
 
@@ -154,7 +160,8 @@ def _first(table: Table, name: str) -> str:
     form_first = name.endswith(("_date", "_datetime")) or name in _LINKS
     # A study is what its first series were: what tools derive from them comes later.
     newest = "DESC" if table is radiology_image else "ASC"
-    order = f"header {'ASC' if form_first else 'DESC'}, case_id {newest}, {key}"
+    told = "" if table is radiology_image else " told DESC,"
+    order = f"header {'ASC' if form_first else 'DESC'},{told} case_id {newest}, {key}"
     # An examination of another day is not the one that the study was made in.
     fits = " AND (radiology_occurrence_date = day) IS NOT FALSE" if name in _LINKS else ""
     found = f"(array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL{fits}))[1]"
@@ -193,10 +200,25 @@ _STUDY_DAYS = {
     "series_datetime": "radiology_occurrence_datetime",
 }
 _UNDATED = "bool_or(NOT header) AND NOT bool_or(NOT header AND series_date IS NOT NULL)"
-# The day of the study that a statement is of: the first that is said of it.
-_DAY = """first_value(said.radiology_occurrence_date) OVER (
+_OF_FORM = """EXISTS (
+    SELECT FROM lake.study_statements AS form
+        JOIN lake.cases ON cases.case_id = (form.radiology_occurrence_id >> 32)::integer
+    WHERE form.person_id = merged.person_id AND form.study_instance_uid = merged.study_instance_uid
+        AND form.radiology_occurrence_date IS NOT NULL AND cases.mapping <> :headers)"""
+# What a form says of a study that it gives no day has the day of a visit. A day that a form gives a series of
+# the study goes before it, whichever came first.
+_DAYS_OF_SERIES = """ LEFT JOIN (
+        SELECT DISTINCT series.person_id, series.study_instance_uid, series.series_date
+        FROM lake.series_statements AS series JOIN lake.cases ON case_id = (series.image_id >> 32)::integer
+        WHERE series.person_id = ANY(:persons) AND cases.mapping <> :headers
+    ) AS given ON cases.mapping <> :headers AND given.person_id = said.person_id
+        AND given.study_instance_uid = said.study_instance_uid
+        AND given.series_date = said.radiology_occurrence_date"""
+# Whether a form gives a series this day, and the day of the study that it is said of: the first that is said.
+_DAY = """given.series_date IS NOT NULL AS told, first_value(said.radiology_occurrence_date) OVER (
     PARTITION BY said.person_id, said.{uid}
-    ORDER BY said.radiology_occurrence_date IS NULL, cases.mapping = :headers, cases.case_id, said.{key}
+    ORDER BY said.radiology_occurrence_date IS NULL, cases.mapping = :headers, given.series_date IS NULL,
+        cases.case_id, said.{key}
 ) AS day"""
 
 _ANY = text("""

@@ -120,6 +120,16 @@ def test_a_study_hangs_on_the_first_visit_of_its_day(visits):
     assert rows(visits, LINKED) == [("2001-02-04", LATER_MRI)]
 
 
+def test_a_day_that_a_form_gives_a_series_goes_before_that_of_a_visit(visits):
+    study(visits, FORM, 0, radiology_occurrence_date="2000-01-21", visit_occurrence_id=MRI)
+    study(visits, FORM, 1, radiology_occurrence_date="2001-02-04", visit_occurrence_id=LATER_MRI)
+    series(visits, FORM, 0)
+    series(visits, FORM, 1, series_instance_uid="1.9.2", series_date="2001-02-04")
+    series(visits, SCAN, 0, series_date="2000-01-21")
+    store_images(visits, [1])
+    assert rows(visits, LINKED) == [("2001-02-04", LATER_MRI)]
+
+
 def test_a_visit_without_a_day_is_the_studys(visits):
     study(visits, FORM, visit_occurrence_id=MRI)
     study(visits, SCAN, radiology_occurrence_date="2003-03-03")
@@ -143,10 +153,22 @@ def test_a_series_that_the_form_gives_no_day_has_its_studys(connection):
 
 def test_a_series_has_its_headers_day_where_the_form_gives_its_study_none(connection):
     study(connection, FORM)
-    series(connection, FORM)
-    series(connection, SCAN, series_date="2019-05-05")
+    study(
+        connection,
+        SCAN,
+        radiology_occurrence_date="2019-05-04",
+        radiology_occurrence_datetime="2019-05-04 10:00",
+    )
+    days = {"1.9.1": ("2019-05-05", "2019-05-05 11:30"), "1.9.2": (None, None)}
+    for item, (uid, (day, moment)) in enumerate(days.items()):
+        series(connection, FORM, item, series_instance_uid=uid)
+        series(connection, SCAN, item, series_instance_uid=uid, series_date=day, series_datetime=moment)
     store_images(connection, [1])
-    assert rows(connection, "SELECT series_date::text FROM omop.radiology_image") == [("2019-05-05",)]
+    found = "SELECT series_date::text, series_datetime::text FROM omop.radiology_image ORDER BY image_id"
+    assert rows(connection, found) == [
+        ("2019-05-05", "2019-05-05 11:30:00"),
+        ("2019-05-04", "2019-05-04 10:00:00"),
+    ]
 
 
 def test_a_study_counts_its_series_and_images(connection):
