@@ -16,6 +16,7 @@ from api.commands.cohort_tables import (
     print_list,
     print_ran,
     print_summary,
+    refuse_file,
     show_rows,
     warn_of_changes,
     write_rows,
@@ -218,7 +219,7 @@ def export(
     """
     if file is None and target is not Target.CSV:
         raise BadInput(f"--to {target} is no text: say where to write it with -o FILE")
-    _refuse_file("-o", file)
+    refuse_file("-o", file)
     with database() as engine:
         require_current(engine)
         with engine.connect() as connection:
@@ -255,16 +256,7 @@ def _refuse_output(form: Format, to: Path | None) -> None:
     """Raise BadInput for what cannot be written in the end, before a query takes its time."""
     if form is Format.TABLE and to is not None:
         raise BadInput(f"--to {to} needs --format csv or html; a {form} is for the screen")
-    _refuse_file("--to", to)
-
-
-def _refuse_file(option: str, file: Path | None) -> None:
-    if file is None:
-        return
-    if file.is_dir():
-        raise BadInput(f"{option} {file} is a folder: name a file in it")
-    if not file.parent.is_dir():
-        raise BadInput(f"{option} {file}: there is no folder '{file.parent}'; make it, or name another")
+    refuse_file("--to", to)
 
 
 def _write(

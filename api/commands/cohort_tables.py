@@ -1,13 +1,15 @@
 """Cohorts on the screen and in files: attrition, table one, two cohorts side by side."""
 
 import csv
+import errno
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.table import Table
 
-from api.shared import cell, err, out, plural
+from api.shared import BadInput, cell, err, out, plural
 from etl.cohorts import mask
 from etl.cohorts.compare import Compared
 from etl.cohorts.definition import Definition
@@ -178,6 +180,37 @@ def _csv_line(line: Line) -> Sequence[object]:
     low, middle, high = (round(each, 6) for each in line.quartiles) if line.quartiles else (None,) * 3
     percent = None if line.percent is None else round(line.percent, 1)
     return "table one", line.variable, line.level, line.count, percent, middle, low, high, line.is_masked
+
+
+def refuse_file(option: str, file: Path | None) -> None:
+    """Raise BadInput where a file cannot be written; what it holds stays."""
+    if file is None:
+        return
+    if str(file) == "-":
+        raise BadInput(f"{option} - is no file: leave it out to write to the standard output")
+    try:
+        if file.is_dir():
+            raise BadInput(f"{option} {file} is a folder: name a file in it")
+        if not file.parent.is_dir():
+            raise BadInput(f"{option} {file}: there is no folder '{file.parent}'; make it, or name another")
+        _try_to_write(file)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise BadInput(f"{option} {file} cannot be written: {why}; name another") from None
+
+
+def _try_to_write(file: Path) -> None:
+    """Raise OSError where it cannot be. Rights alone do not tell of every file system."""
+    if file.is_file():
+        file.open("ab").close()
+    elif not file.exists():
+        # Where a link leads nowhere, writing makes what it names.
+        made = file.resolve()
+        made.open("xb").close()
+        made.unlink()
+    # A pipe that is opened and closed has ended for who reads it.
+    elif not os.access(file, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def write_rows(rows: Iterable[Sequence[object]], to: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from math import log, sqrt
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from api.cli import main
+from api.commands.cohort_tables import refuse_file
 from etl.cohorts import dataframe
 from etl.ingest import ingest
 from etl.reader_role import make_reader
@@ -307,6 +309,11 @@ def test_what_cannot_be_done_is_one_sentence(
         (("compare", "uc2", "uc3", "--format", "html", "--to", "nix/x.html"), "there is no folder 'nix'"),
         (("show", "uc2", "--format", "html", "--to", "."), "--to . is a folder: name a file in it"),
         (("export", "uc2", "-o", "nix/x.csv"), "-o nix/x.csv: there is no folder 'nix'; make it"),
+        (("export", "uc2", "-o", "tiny.sql/x.csv"), "-o tiny.sql/x.csv: there is no folder 'tiny.sql'"),
+        (("export", "uc2", "-o", "x" * 300), "x cannot be written: File name too long; name another"),
+        (("export", "uc2", "-o", "/proc/x.csv"), "-o /proc/x.csv"),
+        (("export", "uc2", "-o", "-"), "-o - is no file: leave it out to write to the standard output"),
+        (("show", "uc2", "--format", "csv", "--to", "-"), "--to - is no file: leave it out"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_the_database_is_asked(
@@ -316,6 +323,18 @@ def test_what_cannot_be_written_is_refused_before_the_database_is_asked(
     said = cohort(*words)
     assert (said.code, said.out) == (2, "")
     assert message in said.err
+
+
+def test_a_file_that_can_be_written_is_left_as_it_is_until_then(tmp_path: Path) -> None:
+    there, link, pipe = tmp_path / "there.csv", tmp_path / "link.csv", tmp_path / "pipe"
+    there.write_text("as it is")
+    link.symlink_to("nothing.csv")
+    os.mkfifo(pipe)
+    before = sorted(tmp_path.iterdir())
+    for file in (there, link, pipe, tmp_path / "new.csv", Path("/dev/null"), Path("/dev/stdout")):
+        refuse_file("-o", file)
+    assert sorted(tmp_path.iterdir()) == before
+    assert there.read_text() == "as it is"
 
 
 def test_where_no_reader_can_be_it_is_told(
