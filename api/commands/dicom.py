@@ -95,7 +95,7 @@ def scan(
     _print_series(found, stored, waiting, form)
     if waiting:
         those = f"{plural(waiting, 'series', 'series')} {'waits' if waiting == 1 else 'wait'} in the lake"
-        err.print(f"{those}: OMOP has them once a form of their patient is loaded.")
+        err.print(f"{those}: the rows told of them are in OMOP once a form of their patient is loaded.")
     whole = not (found.torn or found.broken) and (stored is None or _whole(stored))
     raise typer.Exit(0 if whole else 1)
 

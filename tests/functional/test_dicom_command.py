@@ -52,7 +52,10 @@ def test_scanned_series_wait_for_the_form_and_curations_for_the_scan(
     (tmp_path / "case.json").write_text(json.dumps(figure("P00001")))
     assert "pending" in run("ingest", "--mappings", "curation", tmp_path / "curation.json").out
     said = run("dicom", "scan", folder)
-    assert "2 series wait in the lake: OMOP has them once a form of their patient is loaded." in said.err
+    assert (
+        "2 series wait in the lake: the rows told of them are in OMOP once a form of their patient is loaded."
+        in said.err
+    )
     assert json.loads(run("dicom", "scan", folder, "--format", "json").out)["waiting"] == 2
     assert "1 curation had waited for a series of these." in run("ingest", tmp_path / "case.json").out
     with lake.connect() as connection:
