@@ -112,7 +112,9 @@ def find_run(connection: Connection, name: str) -> Run:
     state, rows = _stored(connection)
     found = [row for row in rows if row.name == name]
     if not found:
-        raise CohortError(f"cohort '{name}' was not run yet: {_how_to_run(name)}")
+        others = [row.name for row in rows if row.name.partition(":")[0] == name.partition(":")[0]]
+        told = f" as such, but as {' and '.join(others)}" if others else " yet"
+        raise CohortError(f"cohort '{name}' was not run{told}: {_how_to_run(name)}")
     if len(found) > 1:
         mappings = " and ".join(row.mapping for row in found)
         raise CohortError(f"mappings {mappings} both have a cohort '{name}': rename one of the files")

@@ -250,6 +250,14 @@ def test_a_cohort_of_others_tells_that_it_may_be_out_of_date(
     assert "whether they changed since cannot be told" in cohort("show", "of_others", "--format", "html").out
 
 
+def test_a_cohort_that_was_run_with_other_values_is_told_by_its_names(cohort: Callable[..., Ran]) -> None:
+    Path("other.sql").write_text(TINY.replace("name: tiny", "name: other"))
+    cohort("run", "./other.sql", "--set", "last=5")
+    said = cohort("show", "other")
+    assert said.code == 2
+    assert "'other' was not run as such, but as other:last=5: `oncolake cohort run other`" in said.err
+
+
 def test_an_empty_cohort_has_an_empty_table(cohort: Callable[..., Ran], engine: Engine) -> None:
     assert cohort("run", "./tiny.sql", "--set", "last=-1").out.startswith("tiny:last=-1: 0 persons")
     assert len(dataframe(engine, "tiny:last=-1")) == 0
