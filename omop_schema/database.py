@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Session
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -37,6 +37,7 @@ __all__ = [
     "DatabaseReadOnly",
     "DatabaseUnavailable",
     "DatabaseUnsuitable",
+    "as_it_is",
     "copy",
     "describe",
     "make_engine",
@@ -168,6 +169,11 @@ def _check(engine: Engine, where: str) -> None:
         raise DatabaseUnsuitable(
             f"{where} is encoded in {encoding}; create a database with TEMPLATE template0 ENCODING 'UTF8'"
         )
+
+
+def as_it_is(statement: str) -> TextClause:
+    """A statement that holds names or texts of others, in which a colon is no sign for a parameter."""
+    return text(statement.replace(":", r"\:"))
 
 
 def copy(connection: Connection, table: Table | str, columns: Sequence[str], lines: Iterable[str]) -> int:

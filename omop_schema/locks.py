@@ -11,6 +11,7 @@ from math import ceil
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from omop_schema.database import as_it_is
 from omop_schema.refusals import DatabaseBusy
 
 #: Seconds for which others may have to queue before the wait steps back and lets them pass.
@@ -63,5 +64,4 @@ def _run(connection: Connection, statement: str, until: float) -> None:
     """Run a statement that may wait until then: what was waited for before keeps others waiting since."""
     left = max(1, ceil(1000 * (until - time.monotonic())))
     connection.execute(text(f"SET LOCAL statement_timeout = {left}"))
-    # In a name, a colon is no sign for a parameter.
-    connection.execute(text(statement.replace(":", r"\:")))
+    connection.execute(as_it_is(statement))

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg2.errors import DependentObjectsStillExist
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from omop_schema import OMOP
+from omop_schema.database import as_it_is
 from omop_schema.lake import cases
 from omop_schema.locks import ATTEMPTS, PAUSE, lock_patiently
 from vocabularies.athena.carry import carry, carry_linked
@@ -121,14 +122,9 @@ def swap(connection: Connection) -> None:
     connection.execute(_TELL_SOURCE)
 
 
-def _as_it_is(statement: str) -> TextClause:
-    """A statement that holds names or texts of others, in which a colon is no sign for a parameter."""
-    return text(statement.replace(":", r"\:"))
-
-
 def _run(connection: Connection, statements: Iterable[str]) -> None:
     for statement in statements:
-        connection.execute(_as_it_is(statement))
+        connection.execute(as_it_is(statement))
 
 
 def refuse_obstacles(connection: Connection) -> None:
@@ -155,7 +151,7 @@ def _owners(connection: Connection, given: Mapping[str, object]) -> Iterator[str
 def _add_keys(connection: Connection, keys: Iterable[_ForeignKey]) -> None:
     for key in keys:
         added = f"ADD CONSTRAINT {key.new_name} {key.new_definition}"
-        connection.execute(_as_it_is(f"ALTER TABLE {key.referring} {added}"))
+        connection.execute(as_it_is(f"ALTER TABLE {key.referring} {added}"))
 
 
 def _lock_writers(connection: Connection, given: Mapping[str, object]) -> list[_ForeignKey]:
@@ -200,9 +196,9 @@ def _lock(connection: Connection, tables: str, doing: str, then: Callable[[], It
 
 def _exchange(connection: Connection, keys: Iterable[_ForeignKey]) -> None:
     for key in keys:
-        connection.execute(_as_it_is(f"ALTER TABLE {key.referring} DROP CONSTRAINT {key.name}"))
+        connection.execute(as_it_is(f"ALTER TABLE {key.referring} DROP CONSTRAINT {key.name}"))
         renamed = f"RENAME CONSTRAINT {key.new_name} TO {key.name}"
-        connection.execute(_as_it_is(f"ALTER TABLE {key.referring} {renamed}"))
+        connection.execute(as_it_is(f"ALTER TABLE {key.referring} {renamed}"))
     with _dependents_told():
         connection.execute(text(f"DROP TABLE {_listed(OMOP)}"))
     for name in _NAMES:
